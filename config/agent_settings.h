@@ -1,0 +1,37 @@
+/*
+ * STATE/agent.yaml: who this site is, which hub it dials, what it may dial at the site.
+ * Written by `enrol` from the keyfile; only the site's people edit it afterwards.
+ */
+#ifndef CONFIG_AGENT_SETTINGS_H
+#define CONFIG_AGENT_SETTINGS_H
+
+#include "config/schema.h"
+
+struct agent_settings {
+    char *site;
+    struct host_port_list hubs;
+    struct text_list host_keys;     /* OpenSSH lines "ssh-ed25519 AAAA..."; any other is refused */
+    struct text_list allow_targets; /* "HOST:PORT"; HOST may be "*", PORT may be "*" */
+    int log_level;
+    int log_format;
+    uint64_t keepalive_ms;          /* 30 s */
+    uint64_t dead_peer_ms;          /* 75 s */
+    uint64_t connect_timeout_ms;    /* to the hub: 10 s */
+    uint64_t target_timeout_ms;     /* to a target: 10 s */
+    uint64_t max_connections;       /* at once: 8192 */
+};
+
+int agent_settings_load(const char *path, struct agent_settings *out,
+                        struct fault *fault) MUST_CHECK;
+/* Atomic, 0600. */
+int agent_settings_save(const char *path, const struct agent_settings *settings,
+                        struct fault *fault) MUST_CHECK;
+void agent_settings_release(struct agent_settings *settings);
+
+/* May the agent dial it?  Names compare without case; no name is resolved for the comparison.
+ * Entries were checked by agent_settings_load. */
+bool agent_target_allowed(const struct text_list *allow_targets, const struct host_port *target);
+/* The form of one allow_targets entry. */
+int allow_target_check(const char *text, struct fault *fault) MUST_CHECK;
+
+#endif

@@ -1,0 +1,39 @@
+/* tunneld's settings file (docs/man/tunneld.yaml.5). */
+#ifndef CONFIG_HUB_SETTINGS_H
+#define CONFIG_HUB_SETTINGS_H
+
+#include "config/schema.h"
+
+#define SETTINGS_FILE_MAX (1u << 20) /* bytes */
+
+struct hub_settings {
+    struct host_port_list listen;           /* SSH; default [::]:2222 and 0.0.0.0:2222 */
+    struct host_port_list public_addresses; /* what keyfiles tell sites to dial; may be empty */
+    char *state_dir;                        /* "" = default_state_dir("tunneld") */
+    char *control_socket;                   /* "" = control_default_path() */
+    char *control_group;                    /* group that may use the socket; "" = owner only */
+    uint64_t workers;                       /* 0 = one for each core */
+    char *user;                             /* workers' user when started as root */
+    char *forward_address;                  /* for grants without an address */
+    int log_level;                          /* enum log_level */
+    int log_format;                         /* enum log_format */
+    uint64_t keepalive_ms;                  /* 30 s */
+    uint64_t dead_peer_ms;                  /* 75 s */
+    uint64_t login_grace_ms;                /* 20 s */
+    uint64_t login_tries;                   /* authentication requests a connection may make: 6 */
+    uint64_t max_logins;                    /* unauthenticated connections at once: 1024 */
+    uint64_t max_sessions;                  /* 20000 */
+    uint64_t max_connections;               /* of all visitors at once: 65536 */
+    uint64_t max_waiting;                   /* visitors that wait for an absent publisher, per forward: 64 */
+    uint64_t hold_ms;                       /* a listener outlives its publisher by this: 30 s */
+};
+
+/* path NULL: all defaults.  Relative paths in the file are relative to the working directory. */
+int hub_settings_load(const char *path, struct hub_settings *out, struct fault *fault) MUST_CHECK;
+void hub_settings_release(struct hub_settings *settings);
+void hub_settings_dump(const struct hub_settings *settings, FILE *out);
+
+/* $XDG_STATE_HOME/NAME, else ~/.local/state/NAME; for root /var/lib/NAME. */
+int default_state_dir(const char *name, char *path, size_t size, struct fault *fault) MUST_CHECK;
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * Messages between the parent and a worker: their types, fields, bounds, and wire form.
+ *
+ * One message is one SOCK_SEQPACKET record: type (u16), then the type's fields in the order of
+ * `enum message_field`; integers are little-endian u64, texts and blobs have a u32 length before
+ * them.  Which fields a type has, which way it travels and whether a descriptor rides along
+ * (SCM_RIGHTS) is one table in message.c; encoding and decoding both walk it.  A record that is
+ * shorter, longer, out of bounds or of the wrong direction is refused whole.
+ */
+#ifndef IPC_MESSAGE_H
+#define IPC_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+#define MESSAGE_TEXT_SIZE 512   /* texts with their NUL */
+#define MESSAGE_DATA_MAX  32768 /* blobs */
+#define MESSAGE_WIRE_MAX  (64 * 1024)
+
+enum message_type {
+    /* parent -> worker */
+    MESSAGE_HELLO = 1, /* key: host key (PEM), data: settings (JSON), count: worker number */
+    MESSAGE_SESSION,   /* sid, peer, descriptor: a stranger's connection, accepted */
+    MESSAGE_REPLY,     /* request, code (enum verdict), port, text: reason for people, data */
+    MESSAGE_SNAPSHOT,  /* sid, generation, flags (MESSAGE_LAST), data: piece of a JSON line */
+    MESSAGE_CONNECT,   /* cid, sid, port, address: bind address as the client asked for it,
+                          peer: visitor, descriptor: the visitor's socket */
+    MESSAGE_PROBE,     /* sid: answer ALIVE as soon as the peer is heard from */
+    MESSAGE_CLOSE,     /* sid or cid (the other 0), text: reason */
+    MESSAGE_SETTINGS,  /* data: settings that changed (JSON) */
+    MESSAGE_DRAIN,     /* text: reason; end every session in order, then exit */
+    /* worker -> parent */
+    MESSAGE_READY,     /* text: confinement in force, for `status` */
+    MESSAGE_IDENTIFY,  /* request, sid, user, key, flags (MESSAGE_PROVEN) */
+    MESSAGE_REDEEM,    /* request, sid, key, text: token (secret) */
+    MESSAGE_UP,        /* sid, text: client software, address: cipher */
+    MESSAGE_QUERY,     /* request, sid, text: the command asked for on a session channel */
+    MESSAGE_PUBLISH,   /* request, sid, address, port */
+    MESSAGE_UNPUBLISH, /* request, sid, address, port */
+    MESSAGE_REPORT,    /* sid, generation, port, flags (MESSAGE_FAILED: a connection to the target
+                          failed; else the agent refuses the forward), text: reason */
+    MESSAGE_REFUSAL,   /* sid, text: what else was asked for and refused ("shell", "x11"...) */
+    MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
+    MESSAGE_CLOSED,    /* cid, bytes_in, bytes_out, text: reason */
+    MESSAGE_ALIVE,     /* sid, rtt_us */
+    MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
+    MESSAGE_GONE,      /* sid, text: reason */
+    MESSAGE_TYPE_END,
+};
+
+/* How the parent answers. */
+enum verdict {
+    VERDICT_REFUSED = 0,
+    VERDICT_GRANTED = 1,
+    VERDICT_PARTIAL = 2, /* IDENTIFY of `enrol`: the key is fine, now the token */
+};
+
+#define MESSAGE_PROVEN 1u /* IDENTIFY: the peer signed with this key */
+#define MESSAGE_LAST   1u /* SNAPSHOT: the line is complete */
+#define MESSAGE_FAILED 1u /* REPORT */
+
+enum message_field {
+    FIELD_REQUEST, FIELD_SID, FIELD_CID, FIELD_GENERATION, FIELD_PORT, FIELD_CODE, FIELD_FLAGS,
+    FIELD_COUNT, FIELD_BYTES_IN, FIELD_BYTES_OUT, FIELD_RTT_US,
+    FIELD_USER, FIELD_PEER, FIELD_ADDRESS, FIELD_TEXT, FIELD_KEY, FIELD_DATA,
+    FIELD_END,
+};
+
+struct message {
+    enum message_type type;
+    uint64_t request, sid, cid, generation, port, code, flags, count, bytes_in, bytes_out, rtt_us;
+    char user[MESSAGE_TEXT_SIZE], peer[MESSAGE_TEXT_SIZE], address[MESSAGE_TEXT_SIZE],
+        text[MESSAGE_TEXT_SIZE];
+    const uint8_t *key; /* borrowed: from the sender, or from the receive buffer */
+    size_t key_length;
+    const uint8_t *data;
+    size_t data_length;
+    int descriptor; /* -1: none.  Sending borrows it; a received one is the receiver's */
+};
+
+enum message_direction { TO_WORKER, TO_PARENT };
+
+/* All fields zero, no descriptor. */
+void message_init(struct message *message, enum message_type type);
+const char *message_name(enum message_type type);
+
+/* Returns the length of the record in `wire` (MESSAGE_WIRE_MAX), or -1 if a field is too long
+ * (ours to assert, except for what a peer sent: check before). */
+long message_encode(const struct message *message, uint8_t *wire);
+/* Fills `message` (descriptor untouched) or says what was wrong. */
+int message_decode(const uint8_t *wire, size_t length, enum message_direction direction,
+                   struct message *message, struct fault *fault) MUST_CHECK;
+/* Does this type carry a descriptor? */
+bool message_wants_descriptor(enum message_type type);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * A worker process: speaks SSH with many peers, relays bytes, decides nothing.
+ * Descriptor 3 is its pipe to the parent; EOF there ends it.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+/* Runs until drained or orphaned.  Returns the process's exit code. */
+int worker_main(int number);
+
+/* Makes an Ed25519 key pair: the private part as OpenSSH PEM (0600) at `path`, the public line at
+ * `path`.pub.  Refuses to replace either.  Used by the parent before it listens. */
+struct fault;
+int host_key_generate(const char *path, struct fault *fault);
+
+#endif
