@@ -8,7 +8,7 @@
  *
  * One request is answered before the next of the same client is read.  Bounds: CONTROL_CLIENTS_MAX
  * clients, FRAME_REQUEST_MAX a request, CONTROL_QUEUE_MAX bytes queued to a follower (a slower one
- * is cut off).
+ * is cut off).  The program ignores SIGPIPE.
  */
 #ifndef CONTROL_SERVER_H
 #define CONTROL_SERVER_H
@@ -28,7 +28,7 @@ struct control_request; /* lives until answered; if its client left, answering i
 typedef void control_handler(void *owner, struct control_request *request);
 
 /* Listens on `path`: mode 0600, or 0660 with `group` (NULL or "": none).  A stale socket file is
- * replaced, a live one is a fault. */
+ * replaced, a live one is a fault.  A missing directory is made (0700, with `group` 0750). */
 int control_server_open(uv_loop_t *loop, const char *path, const char *group,
                         control_handler *handler, void *owner, struct control_server **out,
                         struct fault *fault) MUST_CHECK;
