@@ -5,7 +5,8 @@
  * `enum message_field`; integers are little-endian u64, texts and blobs have a u32 length before
  * them.  Which fields a type has, which way it travels and whether a descriptor rides along
  * (SCM_RIGHTS) is one table in message.c; encoding and decoding both walk it.  A record that is
- * shorter, longer, out of bounds or of the wrong direction is refused whole.
+ * shorter, longer, out of bounds or of the wrong direction is refused whole.  Texts to the parent
+ * are printable ASCII, because they hold what strangers sent.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
@@ -18,6 +19,7 @@
 
 #define MESSAGE_TEXT_SIZE 512   /* texts with their NUL */
 #define MESSAGE_DATA_MAX  32768 /* blobs */
+#define MESSAGE_KEY_MAX   16384 /* the host key's PEM, or a peer's public key blob */
 #define MESSAGE_WIRE_MAX  (64 * 1024)
 
 enum message_type {

@@ -22,7 +22,8 @@ struct pipe_handlers {
     void (*on_broken)(void *owner, const char *reason);
 };
 
-/* Takes `descriptor`. `incoming`: the direction of what is received. */
+/* Takes `descriptor` (on failure it is still the caller's). `incoming`: the direction of what is
+ * received. */
 int pipe_open(uv_loop_t *loop, int descriptor, enum message_direction incoming,
               const struct pipe_handlers *handlers, void *owner, struct pipe **out) MUST_CHECK;
 /* Asynchronous; queued messages and their descriptors are dropped. */

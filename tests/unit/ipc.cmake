@@ -1,0 +1,2 @@
+unit_test(message ipc)
+unit_test(pipe ipc)
