@@ -43,7 +43,6 @@ struct client {
     uv_pipe_t pipe;
     struct frames frames;
     struct control_request *request; /* the one being answered, owned by whoever answers */
-    size_t events_queued;            /* bytes */
     bool follows;
     bool leaving; /* close after the reply that is being written */
     char actor[ACTOR_SIZE];
@@ -137,8 +136,6 @@ static void on_written(uv_write_t *write, int status)
     struct outgoing *outgoing = write->data;
     struct client *client = outgoing->client;
     bool is_event = outgoing->is_event;
-    if (is_event)
-        client->events_queued -= outgoing->length;
     secret_wipe(outgoing->text, outgoing->length); /* a reply may hold a keyfile */
     free(outgoing);
     if (status < 0 || (!is_event && client->leaving))
@@ -157,13 +154,9 @@ static void send_text(struct client *client, const char *text, size_t length, bo
     *outgoing = (struct outgoing){.client = client, .length = length, .is_event = is_event};
     outgoing->write.data = outgoing;
     memcpy(outgoing->text, text, length);
-    if (is_event)
-        client->events_queued += length;
     uv_buf_t buffer = uv_buf_init(outgoing->text, (unsigned)length);
     if (uv_write(&outgoing->write, (uv_stream_t *)&client->pipe, &buffer, 1, on_written) == 0)
         return;
-    if (is_event)
-        client->events_queued -= length;
     secret_wipe(outgoing->text, length);
     free(outgoing);
     client_close(client);
@@ -353,6 +346,12 @@ void control_refuse(struct control_request *request, const char *format, ...)
         send_refusal(client, sentence);
 }
 
+/* Bytes that the kernel did not take yet. */
+static size_t queued(const struct client *client)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&client->pipe);
+}
+
 void control_publish(struct control_server *server, const json_t *event)
 {
     json_t *copy = json_deep_copy(event);
@@ -365,7 +364,7 @@ void control_publish(struct control_server *server, const json_t *event)
         next = client->next;
         if (!client->follows)
             continue;
-        if (client->events_queued + length > CONTROL_QUEUE_MAX)
+        if (queued(client) + length > CONTROL_QUEUE_MAX)
             client_close(client);
         else
             send_text(client, text, length, true);
