@@ -9,20 +9,23 @@
 
 struct agent_settings {
     char *site;
-    struct host_port_list hubs;
+    struct host_port_list hubs;     /* `hub` in the file, as in a keyfile */
     struct text_list host_keys;     /* OpenSSH lines "ssh-ed25519 AAAA..."; any other is refused */
     struct text_list allow_targets; /* "HOST:PORT"; HOST may be "*", PORT may be "*" */
     int log_level;
     int log_format;
-    uint64_t keepalive_ms;          /* 30 s */
-    uint64_t dead_peer_ms;          /* 75 s */
-    uint64_t connect_timeout_ms;    /* to the hub: 10 s */
-    uint64_t target_timeout_ms;     /* to a target: 10 s */
-    uint64_t max_connections;       /* at once: 8192 */
+    uint64_t keepalive_ms;       /* 30 s */
+    uint64_t dead_peer_ms;       /* 75 s */
+    uint64_t connect_timeout_ms; /* to the hub: 10 s */
+    uint64_t target_timeout_ms;  /* to a target: 10 s */
+    uint64_t max_connections;    /* at once: 8192 */
 };
 
 int agent_settings_load(const char *path, struct agent_settings *out,
                         struct fault *fault) MUST_CHECK;
+/* The same from a text in memory; `where` names it in faults. */
+int agent_settings_parse(const char *text, size_t length, const char *where,
+                         struct agent_settings *out, struct fault *fault) MUST_CHECK;
 /* Atomic, 0600. */
 int agent_settings_save(const char *path, const struct agent_settings *settings,
                         struct fault *fault) MUST_CHECK;

@@ -7,7 +7,7 @@
 #define SETTINGS_FILE_MAX (1u << 20) /* bytes */
 
 struct hub_settings {
-    struct host_port_list listen;           /* SSH; default [::]:2222 and 0.0.0.0:2222 */
+    struct host_port_list listen;           /* SSH; default [::]:2222, dual-stack */
     struct host_port_list public_addresses; /* what keyfiles tell sites to dial; may be empty */
     char *state_dir;                        /* "" = default_state_dir("tunneld") */
     char *control_socket;                   /* "" = control_default_path() */
@@ -24,12 +24,15 @@ struct hub_settings {
     uint64_t max_logins;                    /* unauthenticated connections at once: 1024 */
     uint64_t max_sessions;                  /* 20000 */
     uint64_t max_connections;               /* of all visitors at once: 65536 */
-    uint64_t max_waiting;                   /* visitors that wait for an absent publisher, per forward: 64 */
-    uint64_t hold_ms;                       /* a listener outlives its publisher by this: 30 s */
+    uint64_t max_waiting; /* visitors that wait for an absent publisher, per forward: 64 */
+    uint64_t hold_ms;     /* a listener outlives its publisher by this: 30 s */
 };
 
 /* path NULL: all defaults.  Relative paths in the file are relative to the working directory. */
 int hub_settings_load(const char *path, struct hub_settings *out, struct fault *fault) MUST_CHECK;
+/* The same from a text in memory; `where` names it in faults. */
+int hub_settings_parse(const char *text, size_t length, const char *where, struct hub_settings *out,
+                       struct fault *fault) MUST_CHECK;
 void hub_settings_release(struct hub_settings *settings);
 void hub_settings_dump(const struct hub_settings *settings, FILE *out);
 

@@ -23,7 +23,9 @@ enum setting_type {
     SETTING_ADDRESS,     /* char *: an IP literal */
     SETTING_LISTEN_LIST, /* struct host_port_list: IP literal and port, port 0 allowed */
     SETTING_HUB_LIST,    /* struct host_port_list: host name or literal, and port */
-    SETTING_TEXT_LIST,   /* struct text_list */
+    SETTING_TEXT_LIST,   /* struct text_list  */
+    SETTING_NODE,        /* const struct yaml_node *, borrowed from the map; NULL when not given;
+                            its reader checks it; not dumped */
 };
 
 struct text_list {
@@ -39,10 +41,10 @@ struct setting {
     const char *name;
     enum setting_type type;
     size_t offset;
-    const char *fallback;           /* default as YAML flow text: "30s", "[]"; NULL: must be given */
+    const char *fallback; /* default as YAML flow text: "30s", "[]"; NULL: must be given */
     const char *help;
-    uint64_t min, max;              /* numbers, durations; 0,0 = unbounded */
-    const char *const *choices;     /* SETTING_CHOICE, NULL-terminated */
+    uint64_t min, max;          /* numbers, durations, entries of a list; 0,0 = unbounded */
+    const char *const *choices; /* SETTING_CHOICE, NULL-terminated */
 };
 
 /* Fills `settings` (zeroed by the caller) from `map`, or from the defaults where map is NULL or
@@ -51,7 +53,11 @@ struct setting {
 int schema_read(const struct setting *schema, size_t count, const struct yaml_node *map,
                 const char *where, void *settings, struct fault *fault) MUST_CHECK;
 void schema_release(const struct setting *schema, size_t count, void *settings);
-/* Writes the settings in force as YAML that schema_read reads back. */
+/* Writes the settings in force, each below its help, as YAML that schema_read reads back. */
 void schema_dump(const struct setting *schema, size_t count, const void *settings, FILE *out);
+
+/* "WHERE:LINE:COLUMN: sentence", for checks that a schema cannot express.  Returns -1. */
+int schema_fault(const char *where, const struct yaml_node *node, struct fault *fault,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -10,10 +10,10 @@
 
 #include "base/fault.h"
 
-#define PUBLIC_KEY_BLOB_MAX   2400 /* RSA of 16384 bits */
-#define PUBLIC_KEY_LINE_SIZE  (64 + 4 * ((PUBLIC_KEY_BLOB_MAX + 2) / 3) + 1)
-#define FINGERPRINT_SIZE      52 /* "SHA256:" and 43 characters, NUL */
-#define PUBLIC_KEY_TYPE_SIZE  64
+#define PUBLIC_KEY_BLOB_MAX  2400 /* RSA of 16384 bits */
+#define PUBLIC_KEY_LINE_SIZE (64 + 4 * ((PUBLIC_KEY_BLOB_MAX + 2) / 3) + 1)
+#define FINGERPRINT_SIZE     52 /* "SHA256:" and 43 characters, NUL */
+#define PUBLIC_KEY_TYPE_SIZE 64
 
 struct public_key {
     char type[PUBLIC_KEY_TYPE_SIZE]; /* "ssh-ed25519" */

@@ -27,7 +27,8 @@ int host_port_parse(const char *text, bool zero_allowed, struct host_port *out,
                     struct fault *fault) MUST_CHECK;
 /* "[ADDR:]PORT": host stays empty when only a port was given.  ADDR is an IP literal. */
 int listen_port_parse(const char *text, struct host_port *out, struct fault *fault) MUST_CHECK;
-/* Brackets IPv6.  `text` holds HOST_PORT_SIZE.  Returns `text`. */
+/* Brackets IPv6; an empty host gives the port alone.  `text` holds HOST_PORT_SIZE.  Returns
+ * `text`. */
 char *host_port_format(const char *host, uint16_t port, char *text);
 
 /* Is it an IPv4 or IPv6 literal (no brackets, no zone)? */
@@ -37,7 +38,7 @@ int address_from_literal(const char *host, uint16_t port, struct sockaddr_storag
                          socklen_t *length, struct fault *fault) MUST_CHECK;
 /* "192.0.2.7:50122" / "[2001:db8::1]:50122"; v4-mapped IPv6 is written as IPv4. */
 char *address_format(const struct sockaddr *address, char *text /* HOST_PORT_SIZE */);
-/* The same, host part and port apart.  Returns the port. */
+/* The same, host part and port apart.  Returns the port.  Of neither IPv4 nor IPv6: "" and 0. */
 uint16_t address_host(const struct sockaddr *address, char *host /* HOST_SIZE */);
 
 #endif

@@ -44,4 +44,11 @@ void text_base64_encode(const uint8_t *bytes, size_t length, char *text);
 /* Strict; returns the count of bytes, or -1 when malformed or longer than `size`. */
 long text_base64_decode(const char *text, size_t length, uint8_t *bytes, size_t size);
 
+/* The UTF-8 character that `text` (`length` bytes) begins with: its width in bytes, or 0 when it
+ * is malformed, overlong or cut. */
+size_t text_utf8_decode(const char *text, size_t length, uint32_t *character);
+/* May a person's terminal be shown it as it is?  Not controls, line separators and what changes
+ * the direction of writing. */
+bool text_is_printable(uint32_t character);
+
 #endif

@@ -1,0 +1,150 @@
+/*
+ * tunneld's settings: the table, and the few checks that concern two of them at once.
+ */
+#define _GNU_SOURCE
+#include "config/hub_settings.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+#define SECOND 1000u
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+static const char *const log_levels[] = {"error", "warning", "info", "debug", "trace", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
+
+#define AT(field) offsetof(struct hub_settings, field)
+
+static const struct setting schema[] = {
+    {"listen", SETTING_LISTEN_LIST, AT(listen), "[\"[::]:2222\"]",
+     "Where SSH sessions are accepted: addresses and ports; port 0 takes a free one", 1, 64, NULL},
+    {"public_addresses", SETTING_HUB_LIST, AT(public_addresses), "[]",
+     "What keyfiles tell the sites to dial: HOST:PORT", 0, 64, NULL},
+    {"state_dir", SETTING_TEXT, AT(state_dir), "\"\"",
+     "Directory of the database and the keys; empty: where the system keeps such", 0, 0, NULL},
+    {"control_socket", SETTING_TEXT, AT(control_socket), "\"\"",
+     "Path of the control socket; empty: where tunnelctl looks first", 0, 0, NULL},
+    {"control_group", SETTING_TEXT, AT(control_group), "\"\"",
+     "Group that may use the control socket beside its owner; empty: none", 0, 0, NULL},
+    {"workers", SETTING_NUMBER, AT(workers), "0", "Worker processes; 0: one for each core", 0, 256,
+     NULL},
+    {"user", SETTING_TEXT, AT(user), "_tunneld",
+     "User that the workers become when the hub was started as root", 0, 0, NULL},
+    {"forward_address", SETTING_ADDRESS, AT(forward_address), "127.0.0.1",
+     "Address of grants that were given without one", 0, 0, NULL},
+    {"log_level", SETTING_CHOICE, AT(log_level), "info", "error, warning, info, debug or trace", 0,
+     0, log_levels},
+    {"log_format", SETTING_CHOICE, AT(log_format), "text", "text or json", 0, 0, log_formats},
+    {"keepalive", SETTING_DURATION, AT(keepalive_ms), "30s",
+     "A session that was silent for this long is probed", SECOND, HOUR, NULL},
+    {"dead_peer", SETTING_DURATION, AT(dead_peer_ms), "75s",
+     "A session that was silent for this long is ended; longer than keepalive", 2 * SECOND,
+     4 * HOUR, NULL},
+    {"login_grace", SETTING_DURATION, AT(login_grace_ms), "20s",
+     "Time from connecting to being logged in", SECOND, 10 * MINUTE, NULL},
+    {"login_tries", SETTING_NUMBER, AT(login_tries), "6",
+     "Authentication requests that one connection may make", 1, 100, NULL},
+    {"max_logins", SETTING_NUMBER, AT(max_logins), "1024",
+     "Connections at once that are not logged in yet", 1, 65536, NULL},
+    {"max_sessions", SETTING_NUMBER, AT(max_sessions), "20000", "Sessions at once", 1, 1000000,
+     NULL},
+    {"max_connections", SETTING_NUMBER, AT(max_connections), "65536",
+     "Connections of visitors at once", 1, 1000000, NULL},
+    {"max_waiting", SETTING_NUMBER, AT(max_waiting), "64",
+     "Visitors that may wait for one forward while its site is away", 0, 65536, NULL},
+    {"hold", SETTING_DURATION, AT(hold_ms), "30s",
+     "How long a listening port is kept, and visitors wait, while the site is away", 0, HOUR, NULL},
+};
+#define SCHEMA_COUNT (sizeof schema / sizeof schema[0])
+
+/* What no single setting can be blamed for. */
+static int check_together(const struct hub_settings *settings, const struct yaml_node *map,
+                          const char *where, struct fault *fault)
+{
+    if (settings->dead_peer_ms > settings->keepalive_ms)
+        return 0;
+    char dead_peer[32];
+    char keepalive[32];
+    text_format_duration_ms(settings->dead_peer_ms, dead_peer, sizeof dead_peer);
+    text_format_duration_ms(settings->keepalive_ms, keepalive, sizeof keepalive);
+    const struct yaml_node *node = yaml_get(map, "dead_peer");
+    if (node == NULL)
+        node = yaml_get(map, "keepalive");
+    return schema_fault(where, node != NULL ? node : map, fault,
+                        "'dead_peer' (%s) must be longer than 'keepalive' (%s)", dead_peer,
+                        keepalive);
+}
+
+static int read_map(const struct yaml_node *map, const char *where, struct hub_settings *out,
+                    struct fault *fault)
+{
+    struct hub_settings settings = {.workers = 0};
+    if (schema_read(schema, SCHEMA_COUNT, map, where, &settings, fault) != 0)
+        return -1;
+    if (map != NULL && check_together(&settings, map, where, fault) != 0) {
+        hub_settings_release(&settings);
+        return -1;
+    }
+    *out = settings;
+    return 0;
+}
+
+int hub_settings_parse(const char *text, size_t length, const char *where, struct hub_settings *out,
+                       struct fault *fault)
+{
+    struct yaml_node *map;
+    if (yaml_parse(text, length, where, &map, fault) != 0)
+        return -1;
+    int result = read_map(map, where, out, fault);
+    yaml_tree_free(map);
+    return result;
+}
+
+int hub_settings_load(const char *path, struct hub_settings *out, struct fault *fault)
+{
+    if (path == NULL)
+        return read_map(NULL, "defaults", out, fault);
+    char *text;
+    size_t length;
+    if (file_read(path, SETTINGS_FILE_MAX, &text, &length, fault) != 0)
+        return -1;
+    int result = hub_settings_parse(text, length, path, out, fault);
+    free(text);
+    return result;
+}
+
+void hub_settings_release(struct hub_settings *settings)
+{
+    schema_release(schema, SCHEMA_COUNT, settings);
+}
+
+void hub_settings_dump(const struct hub_settings *settings, FILE *out)
+{
+    schema_dump(schema, SCHEMA_COUNT, settings, out);
+}
+
+int default_state_dir(const char *name, char *path, size_t size, struct fault *fault)
+{
+    if (geteuid() == 0)
+        return file_join("/var/lib", name, path, size, fault);
+    const char *state = getenv("XDG_STATE_HOME");
+    /* The XDG base directory specification: a relative path is to be ignored. */
+    if (state != NULL && state[0] == '/')
+        return file_join(state, name, path, size, fault);
+    const char *home = getenv("HOME");
+    if (home == NULL || home[0] != '/')
+        return fault_set(fault,
+                         "there is no $HOME to keep the state of %s in; name a directory "
+                         "for it",
+                         name);
+    char below[64];
+    if (snprintf(below, sizeof below, ".local/state/%s", name) >= (int)sizeof below)
+        return fault_set(fault, "the name '%s' is too long for a state directory", name);
+    return file_join(home, below, path, size, fault);
+}
