@@ -58,16 +58,17 @@ struct pattern {
 static int parse_pattern(const char *text, struct pattern *out, struct fault *fault)
 {
     struct pattern pattern = {.any_host = strncmp(text, "*:", 2) == 0};
-    const char *colon = strrchr(text, ':');
-    pattern.any_port = colon != NULL && strcmp(colon, ":*") == 0;
-    /* What remains behind the stars is checked as any other host and port is. */
+    const char *rest = pattern.any_host ? text + 1 : text;
+    size_t rest_length = strlen(rest);
+    pattern.any_port = rest_length >= 2 && strcmp(rest + rest_length - 2, ":*") == 0;
+    if (pattern.any_port)
+        rest_length--;
+    /* With a word for each star, it is checked as any other host and port is. */
     char plain[HOST_PORT_SIZE];
-    const char *host = pattern.any_host ? "any" : text;
-    size_t host_length = strlen(host);
-    if (!pattern.any_host && colon != NULL)
-        host_length = (size_t)(colon - text);
-    int length = snprintf(plain, sizeof plain, "%.*s%s", (int)host_length, host,
-                          pattern.any_port ? ":1" : (colon != NULL ? colon : ""));
+    int length = rest_length < sizeof plain
+                     ? snprintf(plain, sizeof plain, "%s%.*s%s", pattern.any_host ? "any" : "",
+                                (int)rest_length, rest, pattern.any_port ? "1" : "")
+                     : -1;
     if (length < 0 || (size_t)length >= sizeof plain ||
         host_port_parse(plain, false, &pattern.target, fault) != 0)
         return fault_set(fault, "'%.300s' is not HOST:PORT (either may be *; IPv6 in brackets)",

@@ -155,7 +155,9 @@ static int on_start(struct builder *builder, const yaml_event_t *event, enum yam
     if (anchor != NULL || tag != NULL)
         return fault_at(builder, event->start_mark, "anchors (&) and tags (!) are not used here");
     if (key_is_due(builder))
-        return fault_at(builder, event->start_mark, "a key must be a word, not a list or a map");
+        return fault_at(
+            builder, event->start_mark,
+            "a key must be a word, not a list or a map; put text with brackets in quotes");
     if (builder->depth == YAML_DEPTH_MAX)
         return fault_at(builder, event->start_mark, "lists and maps are nested too deeply");
     struct yaml_node *node = add_node(builder, kind, event->start_mark);
@@ -234,13 +236,34 @@ static int on_event(struct builder *builder, const yaml_event_t *event)
     }
 }
 
+/* What a person most likely forgot, when libyaml's words do not say so. */
+static const char *advice(const char *problem)
+{
+    static const struct {
+        const char *problem, *advice;
+    } known[] = {
+        {"did not find expected node content", "; put text with brackets in quotes: \"[::]:22\""},
+        {"did not find expected '-' indicator",
+         "; check the indentation, and put text with brackets in quotes"},
+        {"did not find expected key", "; check the indentation"},
+        {"mapping values are not allowed in this context", "; put text with ': ' in quotes"},
+        {"found character that cannot start any token", "; put such text in quotes"},
+        {"found unexpected end of stream", "; a closing quote is missing"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(problem, known[i].problem) == 0)
+            return known[i].advice;
+    return "";
+}
+
 static int syntax_fault(struct builder *builder, const yaml_parser_t *parser)
 {
     if (parser->error == YAML_MEMORY_ERROR)
         return out_of_memory(builder);
-    return fault_set(builder->fault, "%s:%zu:%zu: not valid YAML: %s", builder->where,
-                     parser->problem_mark.line + 1, parser->problem_mark.column + 1,
-                     parser->problem != NULL ? parser->problem : "damaged");
+    const char *problem = parser->problem != NULL ? parser->problem : "damaged";
+    return fault_set(builder->fault, "%s:%zu:%zu: not valid YAML: %s%s", builder->where,
+                     parser->problem_mark.line + 1, parser->problem_mark.column + 1, problem,
+                     advice(problem));
 }
 
 static void wipe_event(yaml_event_t *event)

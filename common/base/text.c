@@ -154,8 +154,9 @@ void text_format_bytes(uint64_t bytes, char *text, size_t size)
     while (power < 6 && bytes >> (10 * power) >= 1024)
         power++;
     /* Cut, not rounded, so that 1023.99 KiB does not become "1024.0 KiB". */
-    uint64_t tenths = ((bytes >> (10 * (power - 1))) % 1024) * 10 / 1024;
-    snprintf(text, size, "%" PRIu64 ".%" PRIu64 " %s", bytes >> (10 * power), tenths, names[power]);
+    uint64_t unit = UINT64_C(1) << (10 * power);
+    uint64_t tenths = bytes % unit * 10 / unit;
+    snprintf(text, size, "%" PRIu64 ".%" PRIu64 " %s", bytes / unit, tenths, names[power]);
 }
 
 #define WORD_MAX 64

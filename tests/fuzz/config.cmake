@@ -1,0 +1,2 @@
+fuzz_target(yaml config)
+fuzz_target(hub_settings config)

@@ -1,0 +1,8 @@
+unit_test(address base)
+unit_test(clock base)
+unit_test(encoding base)
+unit_test(fault base)
+unit_test(file base)
+unit_test(log base PkgConfig::JANSSON)
+unit_test(secret base)
+unit_test(text base)
