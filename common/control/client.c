@@ -109,10 +109,9 @@ static void send_all(int fd, const char *text, size_t length)
 static int receive_some(struct control_client *client, struct fault *fault)
 {
     char chunk[CHUNK_SIZE];
-    ssize_t got;
-    do
-        got = recv(client->fd, chunk, sizeof(chunk), 0);
-    while (got < 0 && errno == EINTR);
+    ssize_t got = recv(client->fd, chunk, sizeof(chunk), 0);
+    if (got < 0 && errno == EINTR)
+        return CONTROL_INTERRUPTED;
     if (got < 0 && errno == EAGAIN)
         return gone(client, fault, "does not answer");
     if (got < 0)
@@ -167,7 +166,9 @@ int control_client_call(struct control_client *client, const char *verb, json_t 
         return result;
     set_patience(client->fd, SO_RCVTIMEO, PATIENCE_S);
     json_t *reply = NULL;
-    result = next_line(client, &reply, fault);
+    do
+        result = next_line(client, &reply, fault);
+    while (result == CONTROL_INTERRUPTED);
     if (result < 0)
         return result;
     const json_t *ok = json_object_get(reply, "ok");

@@ -10,7 +10,8 @@
 #include "base/fault.h"
 
 #define CONTROL_REFUSED     (-1) /* the daemon said no: the fault is its sentence */
-#define CONTROL_UNREACHABLE (-3) /* no daemon there, or it went away; the fault says what to do */
+#define CONTROL_UNREACHABLE (-3) /* no daemon there, or it went away; the fault says so */
+#define CONTROL_INTERRUPTED (-4) /* a signal came while waiting for an event */
 
 struct control_client;
 
@@ -20,7 +21,8 @@ void control_client_close(struct control_client *client);
 /* `args` is stolen (NULL: none).  0 and *data (the caller's), or a code from above. */
 int control_client_call(struct control_client *client, const char *verb, json_t *args,
                         json_t **data, struct fault *fault) MUST_CHECK;
-/* The next event after a following verb; waits.  0, or CONTROL_UNREACHABLE at the stream's end. */
+/* The next event after a following verb, beside which nothing else is asked; waits for as long
+ * as it takes.  0, CONTROL_UNREACHABLE at the stream's end, or CONTROL_INTERRUPTED. */
 int control_client_next_event(struct control_client *client, json_t **event,
                               struct fault *fault) MUST_CHECK;
 
