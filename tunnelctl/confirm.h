@@ -1,0 +1,10 @@
+/* Asking before something is destroyed. */
+#ifndef TUNNELCTL_CONFIRM_H
+#define TUNNELCTL_CONFIRM_H
+
+#include "tunnelctl/command.h"
+
+/* DONE when the person, or --yes, said yes. */
+enum outcome confirm(struct invocation *invocation, struct fault *fault) MUST_CHECK;
+
+#endif

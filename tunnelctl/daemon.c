@@ -1,0 +1,108 @@
+/* The hub itself: status, version, log level, host keys. */
+#define _GNU_SOURCE
+#include "tunnelctl/cell.h"
+#include "tunnelctl/families.h"
+#include "tunnelctl/hub.h"
+#include "tunnelctl/run.h"
+#include "tunnelctl/value.h"
+
+static const struct column worker_columns[] = {
+    {"WORKER", "number", .right = true},     {"PID", "pid", .right = true},
+    {"SESSIONS", "sessions", .right = true}, {"CONNECTIONS", "connections", .right = true},
+    {"CONFINEMENT", "confinement"},          {NULL},
+};
+static const struct listing worker_listing = {worker_columns, "no workers"};
+static const struct section status_sections[] = {
+    {"workers", "workers", &worker_listing},
+    {NULL},
+};
+
+static const struct column status_fields[] = {
+    {"tunneld", "version"},
+    {"process", "pid"},
+    {"running for", "uptime_s", cell_age},
+    {"state directory", "state_dir"},
+    {"control socket", "control_socket"},
+    {"listens on", "listen"},
+    {"public addresses", "public_addresses"},
+    {"host key", "host_key"},
+    {"standby key", "standby_key"},
+    {"log level", "log_level"},
+    {"sites", "sites"},
+    {"sites online", "sites_online"},
+    {"sessions", "sessions"},
+    {"logins under way", "logins"},
+    {"refused logins", "refused_logins"},
+    {"forwards", "forwards"},
+    {"connections", "connections"},
+    {"waiting visitors", "waiting"},
+    {NULL},
+};
+
+static const struct column version_fields[] = {
+    {"tunnelctl", "tunnelctl"}, {"tunneld", "version"}, {"libssh", "libssh"},
+    {"SQLite", "sqlite"},       {"libuv", "libuv"},     {NULL},
+};
+
+static const struct parameter level_argument[] = {
+    {"LEVEL", "level", read_level, .help = "error, warning, info, debug or trace",
+     .required = true},
+    {NULL},
+};
+
+static const struct column host_key_columns[] = {
+    {"KIND", "kind"},
+    {"FINGERPRINT", "fingerprint"},
+    {"KEY", "line"},
+    {NULL},
+};
+static const struct listing host_key_listing = {host_key_columns, "no host keys"};
+
+/* Ours beside the hub's: they may have been updated at different times. */
+static enum outcome show_version(struct invocation *invocation, struct fault *fault)
+{
+    json_t *data = NULL;
+    enum outcome outcome =
+        hub_ask(invocation, invocation->command->verb, invocation->args, &data, fault);
+    if (outcome == DONE) {
+        if (!invocation->json)
+            json_object_set_new(data, "tunnelctl", json_string(TUNNEL_VERSION));
+        command_show(invocation, data);
+    } else if (!invocation->json) {
+        fprintf(invocation->out, "tunnelctl  %s\n", TUNNEL_VERSION);
+    }
+    json_decref(data);
+    return outcome;
+}
+
+static const struct command commands[] = {
+    {
+        .words = "status",
+        .help = "Show the hub: addresses, keys, workers and counts",
+        .verb = "status",
+        .block = status_fields,
+        .sections = status_sections,
+    },
+    {
+        .words = "version",
+        .help = "Show the versions of this program and of the hub",
+        .verb = "version",
+        .block = version_fields,
+        .run = show_version,
+    },
+    {
+        .words = "log level",
+        .help = "Set how much the hub logs, until it is restarted",
+        .verb = "log.level",
+        .arguments = level_argument,
+        .done = "the hub's log level is {level} now",
+    },
+    {
+        .words = "host-key show",
+        .help = "Show the host keys that sites know this hub by",
+        .verb = "host-key.show",
+        .listing = &host_key_listing,
+    },
+    {NULL},
+};
+const struct family daemon_family = {"hub", commands};

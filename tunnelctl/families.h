@@ -1,0 +1,18 @@
+/* The families of commands, and the tables that more than one of them shows. */
+#ifndef TUNNELCTL_FAMILIES_H
+#define TUNNELCTL_FAMILIES_H
+
+#include "tunnelctl/command.h"
+
+extern const struct family daemon_family, site_family, keyfile_family, port_family, session_family,
+    forward_family, connection_family, events_family;
+
+extern const struct listing keyfile_listing, port_listing, session_listing;
+
+/* [SITE] and --site, for the lists that can be narrowed. */
+extern const struct parameter optional_site_argument[], optional_site_option[];
+
+/* `keyfile inspect`, which asks no hub. */
+enum outcome keyfile_inspect(struct invocation *invocation, struct fault *fault);
+
+#endif

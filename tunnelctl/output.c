@@ -1,0 +1,161 @@
+/*
+ * Tables, blocks and JSON.  A table is measured, then printed; no line is wrapped or cut.  One
+ * character counts as one column, which is true of all that the hub writes itself.
+ */
+#define _GNU_SOURCE
+#include "tunnelctl/output.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "tunnelctl/cell.h"
+
+#define COLUMNS_MAX 16
+#define GAP         "  "
+
+void output_json(FILE *out, const json_t *data)
+{
+    /* ASCII, because JSON leaves C1 controls as they are. */
+    json_dumpf(data, out, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+    fputc('\n', out);
+}
+
+size_t output_text(FILE *out, const char *text)
+{
+    size_t width = 0, left = strlen(text);
+    while (left > 0) {
+        uint32_t character;
+        size_t length = text_utf8_decode(text, left, &character);
+        bool shown = length > 0 && text_is_printable(character);
+        if (length == 0)
+            length = 1;
+        if (out && shown)
+            fwrite(text, 1, length, out);
+        else if (out)
+            fputc('?', out);
+        text += length;
+        left -= length;
+        width++;
+    }
+    return width;
+}
+
+static void pad(FILE *out, size_t from, size_t to)
+{
+    for (; from < to; from++)
+        fputc(' ', out);
+}
+
+static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+{
+    size_t wanted = output_text(NULL, text);
+    if (right)
+        pad(out, wanted, width);
+    output_text(out, text);
+    if (!right && !last)
+        pad(out, wanted, width);
+}
+
+static void cell_of(const struct column *column, const json_t *row, char text[CELL_SIZE])
+{
+    cell_write(column->write ? column->write : cell_text, json_object_get(row, column->key), text);
+}
+
+static size_t measure(const struct column *columns, const json_t *rows, size_t widths[COLUMNS_MAX])
+{
+    size_t count = 0;
+    char text[CELL_SIZE];
+    for (; columns[count].title && count < COLUMNS_MAX; count++) {
+        widths[count] = strlen(columns[count].title);
+        for (size_t i = 0; i < json_array_size(rows); i++) {
+            cell_of(&columns[count], json_array_get(rows, i), text);
+            size_t width = output_text(NULL, text);
+            if (width > widths[count])
+                widths[count] = width;
+        }
+    }
+    return count;
+}
+
+/* A row, or with NULL the header. */
+static void print_row(FILE *out, const struct column *columns, const size_t *widths, size_t count,
+                      const json_t *row)
+{
+    char text[CELL_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        if (row)
+            cell_of(&columns[i], row, text);
+        else
+            snprintf(text, sizeof(text), "%s", columns[i].title);
+        if (i > 0)
+            fputs(GAP, out);
+        print_cell(out, text, widths[i], columns[i].right, i + 1 == count);
+    }
+    fputc('\n', out);
+}
+
+void output_table(FILE *out, const struct listing *listing, const json_t *rows)
+{
+    size_t widths[COLUMNS_MAX];
+    if (json_array_size(rows) == 0) {
+        fprintf(out, "%s\n", listing->empty);
+        return;
+    }
+    size_t count = measure(listing->columns, rows, widths);
+    print_row(out, listing->columns, widths, count, NULL);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        print_row(out, listing->columns, widths, count, row);
+        const char *note =
+            listing->note ? json_string_value(json_object_get(row, listing->note)) : NULL;
+        if (note && *note) {
+            fputs("    -> ", out);
+            output_text(out, note);
+            fputc('\n', out);
+        }
+    }
+}
+
+static void print_entries(FILE *out, cell_writer *write, const json_t *list, size_t indent)
+{
+    char text[CELL_SIZE];
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (i > 0)
+            pad(out, 0, indent);
+        cell_write(write, json_array_get(list, i), text);
+        output_text(out, text);
+        fputc('\n', out);
+    }
+}
+
+void output_block(FILE *out, const struct column *fields, const json_t *data)
+{
+    size_t widest = 0;
+    char text[CELL_SIZE];
+    for (const struct column *f = fields; f->title; f++)
+        if (strlen(f->title) > widest)
+            widest = strlen(f->title);
+    for (const struct column *f = fields; f->title; f++) {
+        const json_t *value = json_object_get(data, f->key);
+        cell_writer *write = f->write ? f->write : cell_text;
+        fprintf(out, "%-*s" GAP, (int)widest, f->title);
+        if (json_array_size(value) > 0) {
+            print_entries(out, write, value, widest + strlen(GAP));
+            continue;
+        }
+        cell_write(json_is_array(value) ? cell_text : write, value, text);
+        output_text(out, text);
+        fputc('\n', out);
+    }
+}
+
+void output_sections(FILE *out, const struct section *sections, const json_t *data)
+{
+    for (; sections && sections->title; sections++) {
+        const json_t *rows = json_object_get(data, sections->key);
+        if (json_array_size(rows) == 0)
+            continue;
+        fprintf(out, "\n%s:\n", sections->title);
+        output_table(out, sections->listing, rows);
+    }
+}
