@@ -7,7 +7,8 @@
  * that a message may be answered later: its owner keeps it and frees it with ssh_message_free.
  *
  * Nothing is ever freed inside a libssh callback or inside one of the handlers below:
- * transport_close takes effect at the end of the turn.
+ * transport_close takes effect at the end of the turn.  All of the handlers are called in a turn,
+ * none of them inside a libssh callback.
  */
 #ifndef SSH_TRANSPORT_H
 #define SSH_TRANSPORT_H
@@ -31,13 +32,15 @@ struct transport_handlers {
      * authentication, channels being opened, global requests). */
     void (*on_turn)(void *owner);
     /* The session is over, once; `reason` is a phrase for log and people ("closed by peer",
-     * "protocol error: ...", or what transport_close was given).  All streams have ended before.
-     * The transport is freed right after. */
+     * "protocol error: ...", or what transport_close was given).  All streams have ended before,
+     * and libssh has freed every channel: forget them.  Messages that are still kept must be freed
+     * now.  The transport is freed right after. */
     void (*on_down)(void *owner, const char *reason);
 };
 
-/* Takes session (non-blocking, connected or accepted) and its descriptor.  On failure both are
- * still the caller's. */
+/* Takes a non-blocking session for which ssh_connect or ssh_handle_key_exchange was called once,
+ * and its descriptor.  The owner calls those again in on_turn until they are done.  On failure
+ * both are still the caller's. */
 int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
                    const struct transport_handlers *handlers, void *owner,
                    struct transport **out) MUST_CHECK;
@@ -48,8 +51,10 @@ void transport_close(struct transport *transport, const char *reason);
 
 ssh_session transport_session(struct transport *transport); /* borrowed */
 
-/* Stops handing out messages (and reading more) until released: for the time a verdict from
- * elsewhere is pending.  Bounds what a peer can queue. */
+/* Stops handing out messages, and reading packets at all, until released: for the time a verdict
+ * from elsewhere is pending.  Bounds what a peer can queue, and keeps libssh, which answers
+ * keepalives by itself, from overtaking our reply to a global request (RFC 4254, 4).  Not counted:
+ * one release ends any number of holds. */
 void transport_hold(struct transport *transport);
 void transport_release(struct transport *transport);
 
@@ -68,5 +73,10 @@ void transport_probe(struct transport *transport);
 uint64_t transport_rtt_us(const struct transport *transport);
 /* Is a global request of ours (probe or tcpip-forward) unanswered?  libssh has one place only. */
 bool transport_probe_pending(const struct transport *transport);
+/* Around a global request of the owner's (ssh_channel_listen_forward until it no longer says
+ * SSH_AGAIN): false while a probe is unanswered (try again in a later on_turn).  No probe is sent
+ * in between. */
+bool transport_global_begin(struct transport *transport) MUST_CHECK;
+void transport_global_end(struct transport *transport);
 
 #endif

@@ -1,0 +1,126 @@
+/*
+ * What transport.c, stream.c and flow.c share: the insides of a transport and of its streams.
+ * Nobody else includes this.
+ */
+#ifndef SSH_STREAM_INTERNAL_H
+#define SSH_STREAM_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "ssh/stream.h"
+#include "ssh/transport.h"
+
+#include <libssh/callbacks.h>
+
+TAILQ_HEAD(stream_list, stream);
+
+enum probe_state {
+    PROBE_IDLE,
+    PROBE_WANTED, /* as soon as libssh's one place for global requests is free */
+    PROBE_ASKED,  /* keepalive sent, no answer yet */
+};
+
+struct transport {
+    uv_loop_t *loop;
+    uv_poll_t poll;   /* on a copy of the descriptor: libssh closes its own at any time */
+    uv_check_t check; /* runs the turn, after all descriptors of this iteration were looked at */
+    uv_idle_t idle;   /* while a turn is wanted: keeps the loop from waiting */
+    uv_timer_t timer; /* for streams that have a deadline */
+    int handles;      /* open handles; the last one's close callback frees the transport */
+    int descriptor;
+    int events; /* what `poll` watches */
+
+    ssh_session session;
+    struct ssh_counter_struct counter;
+    uint64_t heard_bytes, heard_ms; /* the counter when last looked at, and since when */
+    uint64_t pumped_bytes;          /* the counter when libssh last had nothing more to read */
+    const struct transport_handlers *handlers;
+    void *owner;
+
+    bool ready;   /* the descriptor has something for libssh */
+    bool held;    /* see transport_hold */
+    bool blocked; /* a write came back short: a key exchange is on */
+    bool in_turn;
+    bool closing;  /* `reason` is set; the turn that sees it ends the transport */
+    bool finished; /* handles are being closed */
+    struct fault reason;
+
+    enum probe_state probe;
+    bool global_busy; /* the owner's request occupies libssh's place */
+    uint64_t probe_sent_ns, rtt_us;
+
+    struct stream_list streams;   /* all that have not ended */
+    struct stream_list lingering; /* ended; the peer has not closed the channel yet */
+    struct stream_list dirty;     /* something happened: look at them in this turn */
+    struct stream_list paused;    /* would read their socket, but the SSH side does not take it */
+    size_t lingering_count, dirty_count, paused_count;
+};
+
+#define REASON_SIZE 160 /* of a stream; longer ones are cut */
+
+enum stream_place { NOWHERE, IN_DIRTY, IN_PAUSED };
+
+struct stream {
+    TAILQ_ENTRY(stream) all;  /* in `streams` or `lingering` */
+    TAILQ_ENTRY(stream) next; /* in `dirty` or `paused` */
+    enum stream_place place;
+    struct transport *transport;
+    ssh_channel channel; /* NULL once freed */
+    struct ssh_channel_callbacks_struct callbacks;
+    uv_poll_t poll;
+    int socket; /* -1 once closed */
+    int events; /* what `poll` watches */
+    stream_done *done;
+    void *owner;
+
+    /* socket -> channel */
+    uint64_t from_socket_bytes;
+    uint8_t *unsent; /* what a short ssh_channel_write left over */
+    size_t unsent_start, unsent_end;
+    bool socket_eof; /* the socket's end was read */
+    bool eof_sent;
+    bool failing; /* the socket reported an error: read what is left, then give up */
+    bool quiet;   /* both of the socket's directions hung up: watching it would spin */
+
+    /* channel -> socket */
+    uint64_t from_channel_bytes;
+    size_t buffered;    /* bytes that wait in libssh's channel buffer */
+    uint8_t *unwritten; /* what a short write to the socket left over */
+    size_t unwritten_start, unwritten_end;
+    bool channel_eof;
+    bool channel_closed;  /* by the peer */
+    bool shut;            /* the socket's writing half */
+    uint64_t deadline_ms; /* for draining after channel_closed */
+
+    bool aborting;
+    bool ended;
+    bool poll_closed;
+    const char *broken;       /* the phrase; NULL while the socket is well */
+    char reason[REASON_SIZE]; /* of stream_abort */
+};
+
+/* --- transport.c --- */
+/* Does libssh still have output that the kernel did not take? */
+bool transport_congested(const struct transport *transport);
+/* From now on the streams with a deadline are looked at often, until there are none. */
+void transport_tick(struct transport *transport);
+
+/* --- stream.c --- */
+/* Puts the stream on the list of the next (or this) turn; callable inside libssh callbacks. */
+void stream_touch(struct stream *stream);
+void stream_unlist(struct stream *stream);
+/* In a turn: moves what can be moved in all streams that were touched or paused. */
+void streams_serve(struct transport *transport);
+/* In the last turn: ends all streams, forgets all channels. */
+void streams_finish(struct transport *transport, const char *reason);
+/* Touches the streams that have a deadline; false if there are none. */
+bool streams_check_deadlines(struct transport *transport);
+
+/* --- flow.c --- */
+/* Inside libssh's data callback: writes to the socket what it takes.  Returns the bytes taken. */
+size_t flow_write_direct(struct stream *stream, const void *data, size_t length);
+void flow_to_socket(struct stream *stream);
+/* Returns true if the stream wants to read its socket but cannot now. */
+bool flow_to_channel(struct stream *stream);
+
+#endif

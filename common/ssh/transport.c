@@ -1,0 +1,364 @@
+/*
+ * The transport: when libssh gets to run, and for how long.  Descriptors only set marks in libuv's
+ * poll phase; everything else happens in the turn, in its check phase, so that libssh is entered
+ * from one place.  What messages mean is the owner's business, bytes are flow.c's.
+ *
+ * libssh's own poll context is used as it is: ssh_message_get looks once at the descriptor without
+ * waiting, handles the packets that are there, and returns a message if one came of it.
+ */
+#define _GNU_SOURCE
+#include "ssh/transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ssh/stream_internal.h"
+
+#define TICK_MS       50
+#define ROUNDS_A_TURN 64 /* reads of libssh, 4 KiB each, before other sessions have their turn */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_check(uv_check_t *check);
+static void on_idle(uv_idle_t *idle);
+
+bool transport_congested(const struct transport *transport)
+{
+    return (ssh_get_status(transport->session) & SSH_WRITE_PENDING) != 0;
+}
+
+void transport_kick(struct transport *transport)
+{
+    if (transport->finished)
+        return;
+    uv_check_start(&transport->check, on_check);
+    uv_idle_start(&transport->idle, on_idle);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* that it is active keeps the loop from waiting; on_check does the work */
+}
+
+void transport_close(struct transport *transport, const char *reason)
+{
+    if (transport->closing)
+        return;
+    transport->closing = true;
+    fault_set(&transport->reason, "%s", reason);
+    transport_kick(transport);
+}
+
+static void watch(struct transport *transport)
+{
+    int events = 0;
+
+    if (!transport->held)
+        events = UV_READABLE | (transport_congested(transport) ? UV_WRITABLE : 0);
+    if (events == transport->events)
+        return;
+    transport->events = events;
+    if (events)
+        uv_poll_start(&transport->poll, events, on_poll);
+    else
+        uv_poll_stop(&transport->poll);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct transport *transport = poll->data;
+
+    (void)events;
+    if (status < 0)
+        transport->events = 0; /* libuv stopped watching; libssh's read finds the error */
+    transport->ready = true;
+    transport_kick(transport);
+}
+
+static void note_heard(struct transport *transport)
+{
+    if (transport->counter.in_bytes == transport->heard_bytes)
+        return;
+    transport->heard_bytes = transport->counter.in_bytes;
+    transport->heard_ms = clock_monotonic_ms();
+}
+
+static bool session_over(const struct transport *transport)
+{
+    return (ssh_get_status(transport->session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) ||
+           !ssh_is_connected(transport->session);
+}
+
+/* libssh's error text as a phrase for people. */
+static void session_reason(struct transport *transport)
+{
+    static const char disconnect[] = "Received SSH_MSG_DISCONNECT: ", socket[] = "Socket error: ";
+    const char *text = ssh_get_error(transport->session);
+
+    if (text[0] == '\0' || strcmp(text, "Socket error: disconnected") == 0) {
+        transport_close(transport, "closed by peer");
+        return;
+    }
+    transport->closing = true;
+    if (strncmp(text, disconnect, sizeof disconnect - 1) == 0) {
+        text = strchr(text + sizeof disconnect - 1, ':');
+        fault_set(&transport->reason, "closed by peer%s", text ? text : "");
+    } else if (strncmp(text, socket, sizeof socket - 1) == 0) {
+        fault_set(&transport->reason, "connection lost: %s", text + sizeof socket - 1);
+    } else {
+        fault_set(&transport->reason, "protocol error: %s", text);
+    }
+}
+
+/* Reads packets and hands out messages, within the turn's budget.  Any call of libssh's may have
+ * read packets and queued messages of them meanwhile: the counter tells. */
+static void pump(struct transport *transport)
+{
+    if (!transport->ready && transport->counter.in_bytes == transport->pumped_bytes)
+        return;
+    transport->ready = true;
+    for (int round = 0; round < ROUNDS_A_TURN; round++) {
+        uint64_t before = transport->counter.in_bytes;
+        if (transport->held || transport->closing)
+            return;
+        ssh_message message = ssh_message_get(transport->session);
+        if (message) {
+            transport->handlers->on_message(transport->owner, message);
+        } else if (transport->counter.in_bytes == before) {
+            transport->ready = false;
+            transport->pumped_bytes = before;
+            return;
+        }
+    }
+}
+
+static void probe_send(struct transport *transport)
+{
+    transport->probe = PROBE_ASKED;
+    transport->probe_sent_ns = uv_hrtime();
+    ssh_send_keepalive(transport->session);
+}
+
+/* ssh_send_keepalive does not say whether an answer came.  Any other call for a global request
+ * does, because libssh has one place for all of them: while a request is pending, such a call
+ * sends nothing and only tells how the pending one stands. */
+static void probe_collect(struct transport *transport)
+{
+    if (ssh_channel_cancel_forward(transport->session, NULL, 0) == SSH_AGAIN)
+        return;
+    transport->probe = PROBE_IDLE;
+    transport->rtt_us = (uv_hrtime() - transport->probe_sent_ns) / 1000;
+    if (transport->rtt_us == 0)
+        transport->rtt_us = 1;
+}
+
+static void probe_turn(struct transport *transport, bool heard)
+{
+    if (transport->held || transport->global_busy || session_over(transport))
+        return;
+    if (transport->probe == PROBE_WANTED)
+        probe_send(transport);
+    else if (transport->probe == PROBE_ASKED && heard)
+        probe_collect(transport);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct transport *transport = handle->data;
+
+    if (--transport->handles > 0)
+        return;
+    close(transport->descriptor);
+    free(transport);
+}
+
+/* The last turn.  A disconnect message goes out only if libssh believes that the socket takes it,
+ * which it learns from a poll. */
+static void finish(struct transport *transport)
+{
+    streams_finish(transport, transport->reason.text);
+    if (!session_over(transport)) {
+        ssh_execute_message_callbacks(transport->session);
+        (void)ssh_session_set_disconnect_message(transport->session, transport->reason.text);
+    }
+    transport->finished = true;
+    ssh_disconnect(transport->session);
+    transport->handlers->on_down(transport->owner, transport->reason.text);
+    ssh_free(transport->session);
+    uv_close((uv_handle_t *)&transport->poll, on_handle_closed);
+    uv_close((uv_handle_t *)&transport->check, on_handle_closed);
+    uv_close((uv_handle_t *)&transport->idle, on_handle_closed);
+    uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
+}
+
+static void turn(struct transport *transport)
+{
+    uint64_t before = transport->heard_bytes;
+
+    pump(transport);
+    note_heard(transport);
+    if (!transport->closing && session_over(transport))
+        session_reason(transport);
+    if (!transport->closing)
+        transport->handlers->on_turn(transport->owner);
+    if (!transport->closing)
+        streams_serve(transport);
+    note_heard(transport);
+    if (!transport->closing)
+        probe_turn(transport, transport->heard_bytes != before);
+    if (!transport->held &&
+        (transport->ready || transport->counter.in_bytes != transport->pumped_bytes))
+        transport_kick(transport);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct transport *transport = check->data;
+
+    uv_check_stop(&transport->check);
+    uv_idle_stop(&transport->idle);
+    transport->in_turn = true;
+    turn(transport);
+    if (!transport->closing && session_over(transport))
+        session_reason(transport);
+    transport->in_turn = false;
+    if (transport->closing)
+        finish(transport);
+    else
+        watch(transport);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct transport *transport = timer->data;
+
+    if (!streams_check_deadlines(transport))
+        uv_timer_stop(timer);
+}
+
+void transport_tick(struct transport *transport)
+{
+    if (!transport->finished && !uv_is_active((uv_handle_t *)&transport->timer))
+        uv_timer_start(&transport->timer, on_timer, TICK_MS, TICK_MS);
+}
+
+static void init_handles(struct transport *transport)
+{
+    uv_check_init(transport->loop, &transport->check);
+    uv_idle_init(transport->loop, &transport->idle);
+    uv_timer_init(transport->loop, &transport->timer);
+    transport->poll.data = transport->check.data = transport;
+    transport->idle.data = transport->timer.data = transport;
+    transport->handles = 4;
+}
+
+int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
+                   const struct transport_handlers *handlers, void *owner, struct transport **out)
+{
+    const int on = 1;
+    struct transport *transport = calloc(1, sizeof *transport);
+
+    if (!transport)
+        return -1;
+    transport->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    /* Also sets O_NONBLOCK, which libssh takes away when it connects. */
+    if (transport->descriptor < 0 ||
+        uv_poll_init(loop, &transport->poll, transport->descriptor) < 0) {
+        if (transport->descriptor >= 0)
+            close(transport->descriptor);
+        free(transport);
+        return -1;
+    }
+    transport->loop = loop;
+    transport->session = session;
+    transport->handlers = handlers;
+    transport->owner = owner;
+    transport->heard_ms = clock_monotonic_ms();
+    TAILQ_INIT(&transport->streams);
+    TAILQ_INIT(&transport->lingering);
+    TAILQ_INIT(&transport->dirty);
+    TAILQ_INIT(&transport->paused);
+    init_handles(transport);
+    ssh_set_counters(session, &transport->counter, NULL);
+    /* Not a TCP socket in some tests: then there is nothing to set. */
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    transport->ready = true;
+    transport_kick(transport);
+    *out = transport;
+    return 0;
+}
+
+ssh_session transport_session(struct transport *transport)
+{
+    return transport->session;
+}
+
+void transport_hold(struct transport *transport)
+{
+    transport->held = true;
+    if (!transport->in_turn && !transport->finished)
+        watch(transport);
+}
+
+void transport_release(struct transport *transport)
+{
+    if (!transport->held)
+        return;
+    transport->held = false;
+    transport->ready = true;
+    transport_kick(transport);
+}
+
+uint64_t transport_last_heard_ms(const struct transport *transport)
+{
+    return transport->heard_ms;
+}
+
+uint64_t transport_bytes_in(const struct transport *transport)
+{
+    return transport->counter.in_bytes;
+}
+
+uint64_t transport_bytes_out(const struct transport *transport)
+{
+    return transport->counter.out_bytes;
+}
+
+void transport_probe(struct transport *transport)
+{
+    if (transport->probe != PROBE_IDLE)
+        return;
+    transport->probe = PROBE_WANTED;
+    transport_kick(transport);
+}
+
+uint64_t transport_rtt_us(const struct transport *transport)
+{
+    return transport->rtt_us;
+}
+
+bool transport_probe_pending(const struct transport *transport)
+{
+    return transport->probe == PROBE_ASKED || transport->global_busy;
+}
+
+bool transport_global_begin(struct transport *transport)
+{
+    if (transport_probe_pending(transport))
+        return false;
+    transport->global_busy = true;
+    return true;
+}
+
+void transport_global_end(struct transport *transport)
+{
+    transport->global_busy = false;
+    if (transport->probe == PROBE_WANTED)
+        transport_kick(transport);
+}

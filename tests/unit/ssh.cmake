@@ -1,0 +1,3 @@
+add_library(ssh_pair STATIC ssh_pair.c)
+target_link_libraries(ssh_pair PUBLIC suite ssh_relay)
+unit_test(stream ssh_pair)
