@@ -137,18 +137,19 @@ int read_since(const struct parameter *parameter, const char *text, json_t *args
                struct fault *fault)
 {
     int64_t then, now = clock_wall_s();
-    uint64_t ms;
+    uint64_t ms = 0;
     if (clock_parse(text, &then)) {
         if (then > now)
             return fault_set(fault, "%s: %s lies in the future", parameter->name, text);
-        return put_number(parameter, args, (uint64_t)(now - then), fault);
-    }
-    if (text_parse_duration_ms(text, &ms, NULL) < 0)
+        ms = (uint64_t)(now - then) * 1000;
+    } else if (text_parse_duration_ms(text, &ms, NULL) < 0) {
         return fault_set(fault,
                          "%s: '%s' is neither a duration such as 1h nor a time such as "
                          "2026-01-31T12:00:00Z",
                          parameter->name, text);
-    return put_number(parameter, args, ms / 1000, fault);
+    }
+    /* To the hub 0 means from the beginning; to a person it means from now on. */
+    return put_number(parameter, args, ms < 1000 ? 1 : ms / 1000, fault);
 }
 
 int read_number(const struct parameter *parameter, const char *text, json_t *args,
