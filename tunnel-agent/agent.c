@@ -1,0 +1,283 @@
+/*
+ * The running agent: brings the state directory to a stage from which it can connect, starts
+ * uplink, forwards and local socket, and passes events between them until a signal ends it.
+ */
+#define _GNU_SOURCE
+#include "agent.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "forwards.h"
+#include "local.h"
+#include "site_key.h"
+#include "uplink.h"
+
+#define LAST_CALL_MS    2000
+#define DESCRIPTORS_MAX 65536 /* libssh keeps 16 bits of a descriptor's number (SSH_OPTIONS_FD) */
+
+/* --- before the loop -------------------------------------------------------------------------- */
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A keyfile beside an existing enrolment: only worth a word if it belongs to another site. */
+static void look_aside(const char *path, const char *site)
+{
+    struct keyfile keyfile = {0};
+    if (path == NULL || keyfile_read(path, &keyfile, NULL) != 0)
+        return;
+    if (strcmp(keyfile.site, site) != 0)
+        log_warning(KV("site", site), SAY("the keyfile is for another site and is ignored"),
+                    KV("keyfile", path), KV("keyfile_site", keyfile.site));
+    keyfile_release(&keyfile);
+}
+
+static int begin_enrolment(const struct state *state, const char *path, const char *pending_site,
+                           struct fault *fault)
+{
+    struct keyfile keyfile = {0};
+    if (keyfile_read(path, &keyfile, fault) != 0) {
+        if (pending_site[0] == '\0')
+            return -1;
+        log_warning(KV("site", pending_site), SAY("going on with the enrolment that was begun"),
+                    KV("reason", fault->text));
+        return state_complete(state, fault);
+    }
+    int rc;
+    if (pending_site[0] == '\0' || strcmp(pending_site, keyfile.site) == 0) {
+        rc = state_prepare(state, &keyfile, fault);
+    } else {
+        look_aside(path, pending_site);
+        rc = state_complete(state, fault);
+    }
+    keyfile_release(&keyfile);
+    return rc;
+}
+
+static int settle_enrolment(const struct state *state, const struct options *options,
+                            struct fault *fault)
+{
+    enum state_stage stage;
+    char site[NAME_SIZE];
+    if (state_look(state, &stage, site, fault) != 0)
+        return -1;
+    if (stage == STATE_ENROLLED) {
+        look_aside(options->keyfile, site);
+        return 0;
+    }
+    if (options->keyfile != NULL)
+        return begin_enrolment(state, options->keyfile, site, fault);
+    if (stage == STATE_PENDING)
+        return state_complete(state, fault);
+    return fault_set(fault,
+                     "not enrolled: %s holds no site; run 'tunnel-agent enrol KEYFILE' with a "
+                     "keyfile from the hub's operator",
+                     state->dir);
+}
+
+static void set_log_level(const struct agent *agent)
+{
+    unsigned level = (unsigned)agent->settings.log_level + agent->verbose;
+    log_set_level(level < LOG_TRACE ? (enum log_level)level : LOG_TRACE);
+}
+
+static int open_state(struct agent *agent, const struct options *options, struct fault *fault)
+{
+    char path[STATE_PATH_SIZE];
+    if (state_locate(&agent->state, options->state, fault) != 0 ||
+        state_socket_path(&agent->state, path, fault) != 0 ||
+        state_create(&agent->state, fault) != 0 || state_lock(&agent->state, fault) != 0 ||
+        settle_enrolment(&agent->state, options, fault) != 0 ||
+        state_settings(&agent->state, &agent->settings, fault) != 0)
+        return -1;
+    log_open("tunnel-agent", LOG_INFO, (enum log_format)agent->settings.log_format);
+    set_log_level(agent);
+    if (state_path(&agent->state, "key", path, fault) != 0)
+        return -1;
+    return site_key_load(path, &agent->key, &agent->public_key, fault);
+}
+
+/* --- the uplink's events ---------------------------------------------------------------------- */
+
+static void on_online(void *owner, bool redeemed)
+{
+    struct agent *agent = owner;
+    struct fault fault = {0};
+    if (state_activated(&agent->state, &fault) != 0)
+        log_warning(KV("site", agent->settings.site), SAY("the spent keyfile could not be removed"),
+                    KV("reason", fault.text));
+    uplink_forget_token(agent->uplink);
+    local_online(agent->local, redeemed);
+}
+
+static void on_round_failed(void *owner, const char *reasons)
+{
+    struct agent *agent = owner;
+    local_round_failed(agent->local, reasons);
+}
+
+static int start_uplink(struct agent *agent, struct fault *fault);
+
+static void on_stopped(void *owner)
+{
+    struct agent *agent = owner;
+    struct fault fault = {0};
+    uplink_close(agent->uplink);
+    agent->uplink = NULL;
+    if (agent->ending) {
+        forwards_close(agent->forwards);
+        return;
+    }
+    struct agent_settings settings = {0};
+    if (state_settings(&agent->state, &settings, &fault) == 0) {
+        agent_settings_release(&agent->settings);
+        agent->settings = settings;
+    } else {
+        log_error(SAY("the old settings stay"), KV("reason", fault.text));
+    }
+    if (start_uplink(agent, &fault) != 0) {
+        log_error(SAY("cannot connect any more"), KV("reason", fault.text));
+        local_round_failed(agent->local, fault.text);
+    }
+}
+
+static const struct uplink_handlers UPLINK_HANDLERS = {
+    .on_online = on_online,
+    .on_round_failed = on_round_failed,
+    .on_stopped = on_stopped,
+};
+
+static int start_uplink(struct agent *agent, struct fault *fault)
+{
+    struct token token = {0};
+    int has_token = state_token(&agent->state, &token, fault);
+    if (has_token < 0)
+        return -1;
+    agent->uplink =
+        uplink_new(&agent->loop, &agent->settings, agent->key, has_token == 1 ? &token : NULL,
+                   agent->forwards, &UPLINK_HANDLERS, agent);
+    token_wipe(&token);
+    if (agent->uplink == NULL)
+        return fault_set(fault, "out of memory");
+    uplink_start(agent->uplink);
+    return 0;
+}
+
+void agent_reenrol(struct agent *agent)
+{
+    uplink_stop(agent->uplink);
+}
+
+/* --- signals ---------------------------------------------------------------------------------- */
+
+static void on_last_call(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+static void end(struct agent *agent)
+{
+    if (agent->ending)
+        return;
+    agent->ending = true;
+    for (size_t i = 0; i < sizeof agent->signals / sizeof agent->signals[0]; i++)
+        uv_close((uv_handle_t *)&agent->signals[i], NULL);
+    local_close(agent->local);
+    agent->local = NULL;
+    uv_timer_start(&agent->last_call, on_last_call, LAST_CALL_MS, 0);
+    uv_unref((uv_handle_t *)&agent->last_call);
+    if (agent->uplink != NULL)
+        uplink_stop(agent->uplink);
+    else
+        forwards_close(agent->forwards);
+}
+
+static void reload(struct agent *agent)
+{
+    struct agent_settings settings = {0};
+    struct fault fault = {0};
+    if (state_settings(&agent->state, &settings, &fault) != 0) {
+        log_error(SAY("not reloaded, the settings in force stay"), KV("reason", fault.text));
+        return;
+    }
+    struct text_list targets = agent->settings.allow_targets;
+    agent->settings.allow_targets = settings.allow_targets;
+    agent->settings.log_level = settings.log_level;
+    settings.allow_targets = targets;
+    agent_settings_release(&settings);
+    set_log_level(agent);
+    log_info(KV("site", agent->settings.site), SAY("allow_targets and log_level read again"),
+             KV("allow_targets", agent->settings.allow_targets.count));
+    forwards_judge(agent->forwards);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct agent *agent = signal->data;
+    if (number == SIGHUP) {
+        reload(agent);
+        return;
+    }
+    log_info(KV("site", agent->settings.site), SAY("ending"),
+             KV("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    end(agent);
+}
+
+static void watch_signals(struct agent *agent)
+{
+    static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
+        uv_signal_init(&agent->loop, &agent->signals[i]);
+        agent->signals[i].data = agent;
+        uv_signal_start(&agent->signals[i], on_signal, NUMBERS[i]);
+    }
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int run_loop(struct agent *agent, struct fault *fault)
+{
+    if (uv_loop_init(&agent->loop) != 0)
+        return fault_set(fault, "cannot make an event loop");
+    uv_timer_init(&agent->loop, &agent->last_call);
+    watch_signals(agent);
+    agent->forwards = forwards_new(&agent->loop, &agent->settings, true);
+    int rc = agent->forwards == NULL ? fault_set(fault, "out of memory") : 0;
+    if (rc == 0)
+        rc = local_open(agent, &agent->local, fault);
+    if (rc == 0)
+        rc = start_uplink(agent, fault);
+    if (rc == 0)
+        log_info(KV("site", agent->settings.site), SAY("tunnel-agent " TUNNEL_VERSION " runs"),
+                 KV("state", agent->state.dir));
+    else
+        end(agent);
+    uv_run(&agent->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&agent->last_call, NULL);
+    uv_run(&agent->loop, UV_RUN_NOWAIT);
+    (void)uv_loop_close(&agent->loop);
+    return rc;
+}
+
+int command_run(const struct options *options, struct fault *fault)
+{
+    struct agent agent = {.state.lock = -1, .verbose = options->verbose};
+    raise_descriptors();
+    int rc = open_state(&agent, options, fault);
+    if (rc == 0)
+        rc = run_loop(&agent, fault);
+    ssh_key_free(agent.key);
+    agent_settings_release(&agent.settings);
+    state_release(&agent.state);
+    return rc == 0 ? EXIT_DONE : EXIT_REFUSED;
+}

@@ -1,0 +1,39 @@
+/*
+ * `tunnel-agent run`: the parts that live as long as the agent, and who tells whom.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <libssh/libssh.h>
+#include <uv.h>
+
+#include "config/agent_settings.h"
+#include "keys/public_key.h"
+#include "options.h"
+#include "state.h"
+
+struct forwards;
+struct local;
+struct uplink;
+
+struct agent {
+    uv_loop_t loop;
+    struct state state;
+    struct agent_settings settings; /* borrowed by all the others */
+    ssh_key key;
+    struct public_key public_key;
+    struct forwards *forwards;
+    struct uplink *uplink;
+    struct local *local;
+    uv_signal_t signals[3];
+    uv_timer_t last_call; /* ends a loop that only waits for a name server */
+    unsigned verbose;
+    bool ending;
+};
+
+int command_run(const struct options *options, struct fault *fault);
+
+/* The state directory has a new keyfile (state_prepare): connects anew with what it says. */
+void agent_reenrol(struct agent *agent);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Dialling host:port over TCP: resolve (anew each time), then try the addresses, IPv6 and IPv4
+ * alternating, each DIAL_STAGGER_MS after the one before or as soon as that one failed; the first
+ * that answers wins (RFC 8305).  Used for the hub and for targets.
+ */
+#ifndef AGENT_DIAL_H
+#define AGENT_DIAL_H
+
+#include <uv.h>
+
+#include "base/address.h"
+
+#define DIAL_ADDRESSES_MAX 8
+#define DIAL_STAGGER_MS    250
+
+struct dial;
+
+struct dial_handlers {
+    void (*on_resolved)(void *owner); /* the addresses are known; NULL: not interested */
+    /* Exactly one of these, never inside dial_start; the dial is over with it. */
+    void (*on_connected)(void *owner, int socket); /* non-blocking; the owner's */
+    void (*on_failed)(void *owner, const char *reason);
+};
+
+/* `handlers` are borrowed for as long as the dial lives.  `timeout_ms` bounds resolving and,
+ * counted again, connecting. */
+int dial_start(uv_loop_t *loop, const struct host_port *to, uint64_t timeout_ms,
+               const struct dial_handlers *handlers, void *owner, struct dial **out,
+               struct fault *fault) MUST_CHECK;
+/* No handler is called any more.  NULL is fine. */
+void dial_cancel(struct dial *dial);
+
+#endif

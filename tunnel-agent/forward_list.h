@@ -1,0 +1,78 @@
+/*
+ * The forwards of this site: what the hub's newest snapshot lists, what allow_targets permits, and
+ * how far each has come.  Pure: it says what to do next, and is told how that went.
+ */
+#ifndef AGENT_FORWARD_LIST_H
+#define AGENT_FORWARD_LIST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "config/schema.h"
+
+#define FORWARDS_MAX        4096
+#define FORWARD_REASON_SIZE 384
+
+enum forward_state {
+    FORWARD_ABSENT,     /* not published */
+    FORWARD_PUBLISHING, /* tcpip-forward is under way */
+    FORWARD_PUBLISHED,
+    FORWARD_REFUSED,    /* the hub said no; tried again at retry_at_ms */
+    FORWARD_CANCELLING, /* cancel-tcpip-forward is under way */
+};
+
+struct forward {
+    char address[HOST_SIZE]; /* as the hub's list says it, and as tcpip-forward repeats it */
+    uint16_t port;
+    struct host_port target;
+    bool listed;  /* in the newest snapshot */
+    bool allowed; /* by allow_targets */
+    enum forward_state state;
+    uint64_t retry_at_ms;
+    char reason[FORWARD_REASON_SIZE]; /* why it is not published; "" when it is */
+    uint64_t connections_total, bytes_in, bytes_out, errors; /* of connections that ended */
+    char last_error[FORWARD_REASON_SIZE];
+    uint64_t report_second; /* `failed` lines are counted by the second */
+    unsigned reports;
+};
+
+struct forward_list {
+    uint64_t generation;
+    size_t count;
+    struct forward *items; /* sorted by port, then address */
+};
+
+enum forward_work { FORWARD_NOTHING, FORWARD_PUBLISH, FORWARD_CANCEL };
+
+void forward_list_release(struct forward_list *list);
+
+/* Takes a snapshot in ("The forwards channel" in docs/architecture.md).  A malformed one changes
+ * nothing.  Forwards that stay keep state and counters; those that left are cancelled first. */
+int forward_list_apply(struct forward_list *list, const json_t *snapshot,
+                       const struct text_list *allow_targets, struct fault *fault) MUST_CHECK;
+/* allow_targets changed: decides anew about each. */
+void forward_list_judge(struct forward_list *list, const struct text_list *allow_targets);
+/* The session is gone: nothing is published any more. */
+void forward_list_offline(struct forward_list *list);
+
+/* What to do next, and with which (borrowed until the list changes). */
+enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
+                                    struct forward **forward);
+/* When a refused one is due again; UINT64_MAX: none is. */
+uint64_t forward_list_retry_ms(const struct forward_list *list);
+/* Forgets those that neither the hub lists nor anybody publishes. */
+void forward_list_sweep(struct forward_list *list);
+
+/* The one with this port and address; else the only one with this port; else NULL. */
+struct forward *forward_list_find(struct forward_list *list, const char *address, uint16_t port);
+
+/* The answer to the newest snapshot; NULL when out of memory. */
+json_t *forward_list_answer(const struct forward_list *list);
+/* May one more `failed` line about it be sent in this second? */
+bool forward_may_report(struct forward *forward, uint64_t now_ms);
+/* For people: "published", "publishing", "refused". */
+const char *forward_state_name(const struct forward *forward);
+
+#endif

@@ -1,0 +1,444 @@
+/*
+ * The order in which hub addresses are dialled, the delays between, and what follows from each
+ * session's end.  A round tries every address once; between rounds the delay grows (retry.h).  An
+ * address whose answer only a person can change (wrong host key, refused) rests for a minute.
+ *
+ * The key is always tried before the token, so that a token spent before a crash is not missed.
+ */
+#define _GNU_SOURCE
+#include "uplink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "dial.h"
+#include "retry.h"
+#include "session.h"
+
+#define ROUND_TEXT_SIZE 2048
+#define STEADY_MS       10000 /* a session that lived this long ends the growing of delays */
+
+enum uplink_state {
+    UPLINK_IDLE,       /* not started, or stopped */
+    UPLINK_WAITING,    /* for the next try */
+    UPLINK_RESOLVING,  /* the hub's name */
+    UPLINK_CONNECTING, /* TCP */
+    UPLINK_LOGGING_IN, /* the session has its own states and time limits */
+    UPLINK_ONLINE,
+};
+
+#define BIT(state) (1u << (state))
+
+static const struct {
+    const char *name;
+    const char *for_people;
+    unsigned next; /* states that may follow */
+} STATES[] = {
+    [UPLINK_IDLE] = {"idle", "waiting", BIT(UPLINK_WAITING)},
+    [UPLINK_WAITING] = {"waiting", "waiting",
+                        BIT(UPLINK_WAITING) | BIT(UPLINK_RESOLVING) | BIT(UPLINK_IDLE)},
+    [UPLINK_RESOLVING] = {"resolving", "connecting", BIT(UPLINK_CONNECTING) | BIT(UPLINK_WAITING)},
+    [UPLINK_CONNECTING] = {"connecting", "connecting",
+                           BIT(UPLINK_LOGGING_IN) | BIT(UPLINK_WAITING)},
+    [UPLINK_LOGGING_IN] = {"logging in", "connecting",
+                           BIT(UPLINK_ONLINE) | BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE)},
+    [UPLINK_ONLINE] = {"online", "online", BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE)},
+};
+
+struct uplink {
+    uv_loop_t *loop;
+    const struct agent_settings *settings;
+    ssh_key key;
+    struct forwards *forwards;
+    const struct uplink_handlers *handlers;
+    void *owner;
+
+    enum uplink_state state;
+    uv_timer_t timer; /* the delay; dial and session have time limits of their own */
+    int64_t since_s;  /* wall time of the last change that people see */
+    uint64_t since_ms, next_try_ms;
+    bool stopping;
+
+    size_t hub, tried;        /* index of the hub, and how many this round has tried */
+    uint64_t *rests_until_ms; /* one for each hub */
+    struct retry retry;
+    char round[ROUND_TEXT_SIZE]; /* the reasons of this round */
+    char last_error[FAULT_TEXT_SIZE];
+    uint64_t sessions; /* that came online */
+
+    struct token token;
+    bool has_token;
+    bool enrolling; /* the next session logs in with the token */
+    bool redeemed;  /* the hub took the token, and no session came online since */
+    bool in_doubt;  /* a hub may have taken the token, whatever became of that session */
+
+    struct dial *dial;
+    struct session *session;
+    char hub_text[HOST_PORT_SIZE];
+    char host_key[FINGERPRINT_SIZE];
+};
+
+/* --- states and delays ------------------------------------------------------------------------ */
+
+static void set_state(struct uplink *uplink, enum uplink_state next)
+{
+    enum uplink_state before = uplink->state;
+    if ((STATES[before].next & BIT(next)) == 0)
+        log_error(SAY("a change of state that should not be"), KV("from", STATES[before].name),
+                  KV("to", STATES[next].name));
+    log_trace(KV("hub", uplink->hub_text), SAY("uplink"), KV("from", STATES[before].name),
+              KV("to", STATES[next].name));
+    uplink->state = next;
+    if (strcmp(STATES[before].for_people, STATES[next].for_people) == 0 && uplink->since_s != 0)
+        return;
+    uplink->since_s = clock_wall_s();
+    uplink->since_ms = clock_monotonic_ms();
+}
+
+static void on_delay(uv_timer_t *timer);
+
+static void wait_for(struct uplink *uplink, uint64_t delay_ms)
+{
+    uplink->next_try_ms = clock_monotonic_ms() + delay_ms;
+    set_state(uplink, UPLINK_WAITING);
+    uv_timer_start(&uplink->timer, on_delay, delay_ms, 0);
+}
+
+static void forget_round(struct uplink *uplink)
+{
+    uplink->round[0] = '\0';
+    uplink->tried = 0;
+}
+
+/* How long until the first hub may be tried again; 0 when one may be now. */
+static uint64_t shortest_rest_ms(const struct uplink *uplink)
+{
+    uint64_t now = clock_monotonic_ms(), shortest = UINT64_MAX;
+    for (size_t i = 0; i < uplink->settings->hubs.count; i++) {
+        uint64_t until = uplink->rests_until_ms[i];
+        uint64_t rest = until > now ? until - now : 0;
+        if (rest < shortest)
+            shortest = rest;
+    }
+    return shortest;
+}
+
+static void round_over(struct uplink *uplink)
+{
+    char reasons[ROUND_TEXT_SIZE];
+    memcpy(reasons, uplink->round, sizeof reasons);
+    forget_round(uplink);
+    uint64_t rest = shortest_rest_ms(uplink);
+    wait_for(uplink, rest > 0 ? rest : retry_next_ms(&uplink->retry, retry_random()));
+    if (reasons[0] != '\0')
+        uplink->handlers->on_round_failed(uplink->owner, reasons);
+}
+
+static void note_failure(struct uplink *uplink, const char *reason)
+{
+    size_t used = strlen(uplink->round);
+    snprintf(uplink->last_error, sizeof uplink->last_error, "%s", reason);
+    snprintf(uplink->round + used, sizeof uplink->round - used, "%s%s: %s", used > 0 ? "; " : "",
+             uplink->hub_text, reason);
+}
+
+/* On to the next hub of the round. */
+static void next_hub(struct uplink *uplink)
+{
+    uplink->enrolling = false;
+    uplink->redeemed = false;
+    uplink->hub = (uplink->hub + 1) % uplink->settings->hubs.count;
+    uplink->tried++;
+    if (uplink->tried < uplink->settings->hubs.count)
+        wait_for(uplink, 0);
+    else
+        round_over(uplink);
+}
+
+/* This time, from this hub. */
+static void attempt_failed(struct uplink *uplink, const char *reason)
+{
+    note_failure(uplink, reason);
+    log_info(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("no session"),
+             KV("reason", reason));
+    next_hub(uplink);
+}
+
+/* From this hub, until a person does something. */
+static void attempt_refused(struct uplink *uplink, const char *reason)
+{
+    note_failure(uplink, reason);
+    log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("no session"),
+                KV("reason", reason));
+    uplink->rests_until_ms[uplink->hub] =
+        clock_monotonic_ms() + retry_jitter_ms(RETRY_SLOW_MS, retry_random());
+    next_hub(uplink);
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+static void on_online(void *owner)
+{
+    struct uplink *uplink = owner;
+    bool redeemed = uplink->redeemed;
+    uplink->redeemed = false;
+    uplink->sessions++;
+    forget_round(uplink);
+    set_state(uplink, UPLINK_ONLINE);
+    snprintf(uplink->host_key, sizeof uplink->host_key, "%s", session_host_key(uplink->session));
+    log_info(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("online"),
+             KV("host_key", uplink->host_key));
+    uplink->handlers->on_online(uplink->owner, redeemed);
+}
+
+static void went_offline(struct uplink *uplink, const char *reason)
+{
+    if (clock_monotonic_ms() - uplink->since_ms >= STEADY_MS)
+        retry_reset(&uplink->retry);
+    snprintf(uplink->last_error, sizeof uplink->last_error, "%s", reason);
+    log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("offline"),
+                KV("reason", reason));
+    wait_for(uplink, retry_next_ms(&uplink->retry, retry_random()));
+}
+
+static void on_refused(struct uplink *uplink, const char *reason)
+{
+    if (uplink->redeemed) {
+        attempt_refused(uplink,
+                        "the hub took the token, but refused the key as this site's: the "
+                        "keyfile was changed, or is of another site; ask the hub's operator "
+                        "for a new one");
+    } else if (uplink->enrolling || !uplink->has_token) {
+        attempt_refused(uplink, reason);
+    } else {
+        uplink->enrolling = true;
+        wait_for(uplink, 0);
+    }
+}
+
+static void on_redeemed(struct uplink *uplink)
+{
+    log_info(KV("site", uplink->settings->site), KV("hub", uplink->hub_text),
+             SAY("the hub took the token"));
+    uplink->enrolling = false;
+    uplink->redeemed = true;
+    wait_for(uplink, 0);
+}
+
+static void on_session_ended(void *owner, enum session_end end, const char *reason)
+{
+    struct uplink *uplink = owner;
+    uplink->session = NULL;
+    if (uplink->enrolling && (end == SESSION_LOST || end == SESSION_REDEEMED))
+        uplink->in_doubt = true;
+    if (uplink->stopping) {
+        set_state(uplink, UPLINK_IDLE);
+        uplink->handlers->on_stopped(uplink->owner);
+        return;
+    }
+    if (uplink->state == UPLINK_ONLINE) {
+        went_offline(uplink, reason);
+        return;
+    }
+    switch (end) {
+    case SESSION_LOST:
+        attempt_failed(uplink, reason);
+        return;
+    case SESSION_WRONG_HOST:
+        attempt_refused(uplink, reason);
+        return;
+    case SESSION_REFUSED:
+        on_refused(uplink, reason);
+        return;
+    case SESSION_REDEEMED:
+        on_redeemed(uplink);
+        return;
+    }
+}
+
+static const struct session_handlers SESSION_HANDLERS = {
+    .on_online = on_online,
+    .on_ended = on_session_ended,
+};
+
+/* --- dialling --------------------------------------------------------------------------------- */
+
+static void on_resolved(void *owner)
+{
+    set_state(owner, UPLINK_CONNECTING);
+}
+
+static void on_connected(void *owner, int socket)
+{
+    struct uplink *uplink = owner;
+    struct fault fault = {0};
+    const struct session_plan plan = {
+        .settings = uplink->settings,
+        .key = uplink->key,
+        .token = uplink->enrolling ? &uplink->token : NULL,
+        .forwards = uplink->forwards,
+    };
+    uplink->dial = NULL;
+    if (session_open(uplink->loop, &plan, socket, &SESSION_HANDLERS, uplink, &uplink->session,
+                     &fault) == 0)
+        set_state(uplink, UPLINK_LOGGING_IN);
+    else
+        attempt_failed(uplink, fault.text);
+}
+
+static void on_dial_failed(void *owner, const char *reason)
+{
+    struct uplink *uplink = owner;
+    uplink->dial = NULL;
+    attempt_failed(uplink, reason);
+}
+
+static const struct dial_handlers DIAL_HANDLERS = {
+    .on_resolved = on_resolved,
+    .on_connected = on_connected,
+    .on_failed = on_dial_failed,
+};
+
+static void dial_hub(struct uplink *uplink)
+{
+    struct fault fault = {0};
+    const struct host_port *hub = &uplink->settings->hubs.items[uplink->hub];
+    host_port_format(hub->host, hub->port, uplink->hub_text);
+    log_debug(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("connecting"),
+              KV("login", uplink->enrolling ? "enrol" : "site"));
+    set_state(uplink, UPLINK_RESOLVING);
+    if (dial_start(uplink->loop, hub, uplink->settings->connect_timeout_ms, &DIAL_HANDLERS, uplink,
+                   &uplink->dial, &fault) != 0)
+        attempt_failed(uplink, fault.text);
+}
+
+static void on_delay(uv_timer_t *timer)
+{
+    struct uplink *uplink = timer->data;
+    size_t count = uplink->settings->hubs.count;
+    if (uplink->stopping) {
+        set_state(uplink, UPLINK_IDLE);
+        uplink->handlers->on_stopped(uplink->owner);
+        return;
+    }
+    while (uplink->tried < count && uplink->rests_until_ms[uplink->hub] > clock_monotonic_ms()) {
+        uplink->hub = (uplink->hub + 1) % count;
+        uplink->tried++;
+    }
+    if (uplink->tried == count)
+        round_over(uplink);
+    else
+        dial_hub(uplink);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings, ssh_key key,
+                          const struct token *token, struct forwards *forwards,
+                          const struct uplink_handlers *handlers, void *owner)
+{
+    struct uplink *uplink = calloc(1, sizeof *uplink);
+    uint64_t *rests = calloc(settings->hubs.count + 1, sizeof *rests);
+    if (uplink == NULL || rests == NULL) {
+        free(uplink);
+        free(rests);
+        return NULL;
+    }
+    uplink->loop = loop;
+    uplink->settings = settings;
+    uplink->key = key;
+    uplink->forwards = forwards;
+    uplink->handlers = handlers;
+    uplink->owner = owner;
+    uplink->rests_until_ms = rests;
+    uplink->has_token = token != NULL;
+    if (token != NULL)
+        uplink->token = *token;
+    uv_timer_init(loop, &uplink->timer);
+    uplink->timer.data = uplink;
+    return uplink;
+}
+
+void uplink_start(struct uplink *uplink)
+{
+    wait_for(uplink, 0);
+}
+
+void uplink_stop(struct uplink *uplink)
+{
+    if (uplink->stopping)
+        return;
+    uplink->stopping = true;
+    if (uplink->session != NULL) {
+        session_close(uplink->session, "the agent ends");
+        return;
+    }
+    dial_cancel(uplink->dial);
+    uplink->dial = NULL;
+    wait_for(uplink, 0);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct uplink *uplink = handle->data;
+    token_wipe(&uplink->token);
+    free(uplink->rests_until_ms);
+    free(uplink);
+}
+
+void uplink_close(struct uplink *uplink)
+{
+    if (uplink != NULL)
+        uv_close((uv_handle_t *)&uplink->timer, on_closed);
+}
+
+bool uplink_is_online(const struct uplink *uplink)
+{
+    return uplink->state == UPLINK_ONLINE;
+}
+
+bool uplink_token_in_doubt(const struct uplink *uplink)
+{
+    return uplink->in_doubt;
+}
+
+void uplink_forget_token(struct uplink *uplink)
+{
+    token_wipe(&uplink->token);
+    uplink->has_token = false;
+}
+
+const char *uplink_hub(const struct uplink *uplink)
+{
+    return uplink->hub_text;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? json_string(text) : json_null();
+}
+
+static json_t *rtt_ms(const struct uplink *uplink)
+{
+    uint64_t us = uplink->session != NULL ? session_rtt_us(uplink->session) : 0;
+    return us > 0 ? json_real((double)us / 1000.0) : json_null();
+}
+
+json_t *uplink_status(const struct uplink *uplink)
+{
+    char since[CLOCK_TEXT_SIZE];
+    uint64_t now = clock_monotonic_ms();
+    json_t *retry = json_null();
+    if (uplink->state == UPLINK_WAITING && uplink->next_try_ms > now)
+        retry = json_integer((json_int_t)((uplink->next_try_ms - now + 999) / 1000));
+    return json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
+                     STATES[uplink->state].for_people, "hub", text_or_null(uplink->hub_text),
+                     "since", clock_format(uplink->since_s, since), "since_s",
+                     (json_int_t)((now - uplink->since_ms) / 1000), "reconnects",
+                     (json_int_t)(uplink->sessions > 0 ? uplink->sessions - 1 : 0), "last_error",
+                     text_or_null(uplink->last_error), "next_retry_s", retry, "host_key",
+                     text_or_null(uplink->host_key), "rtt_ms", rtt_ms(uplink));
+}

@@ -1,0 +1,52 @@
+/*
+ * The one connection to the hub: dials, exchanges keys, logs in, subscribes, stays, and begins
+ * again for ever.  A state machine; every state that waits has a timer.
+ */
+#ifndef AGENT_UPLINK_H
+#define AGENT_UPLINK_H
+
+#include <jansson.h>
+#include <libssh/libssh.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "config/agent_settings.h"
+#include "keys/token.h"
+
+struct forwards;
+struct uplink;
+
+struct uplink_handlers {
+    /* The hub sent the list of forwards: the key is current from here on.  `redeemed`: it took the
+     * token for it. */
+    void (*on_online)(void *owner, bool redeemed);
+    /* Every hub address was tried in vain; `reasons` names each.  A new round follows unless the
+     * owner stops the uplink. */
+    void (*on_round_failed)(void *owner, const char *reasons);
+    /* After uplink_stop: nothing is open any more. */
+    void (*on_stopped)(void *owner);
+};
+
+/* Borrows settings, key, forwards and handlers.  `token` (copied; NULL: none) is used when the hub
+ * does not know the key. */
+struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings, ssh_key key,
+                          const struct token *token, struct forwards *forwards,
+                          const struct uplink_handlers *handlers, void *owner);
+void uplink_start(struct uplink *uplink);
+/* Asynchronous, idempotent; never calls on_stopped from within. */
+void uplink_stop(struct uplink *uplink);
+/* After on_stopped, or when never started; asynchronous. */
+void uplink_close(struct uplink *uplink);
+
+bool uplink_is_online(const struct uplink *uplink);
+/* May a hub have taken the token for our key?  Then key and token must be kept. */
+bool uplink_token_in_doubt(const struct uplink *uplink);
+/* It is spent. */
+void uplink_forget_token(struct uplink *uplink);
+
+/* The hub that is or was last dialled, "host:port". */
+const char *uplink_hub(const struct uplink *uplink);
+/* Fields for `status`; NULL when out of memory. */
+json_t *uplink_status(const struct uplink *uplink);
+
+#endif
