@@ -30,20 +30,26 @@ static void print_padded(FILE *out, const json_t *event, const char *key, size_t
     fputs("  ", out);
 }
 
-static void print_remark(FILE *out, const json_t *event, const char *key, const char *word)
+/* "session 3, from 192.0.2.7:50122, by root": what of it is known. */
+static void print_parts(FILE *out, const json_t *event)
 {
-    const char *text = json_string_value(json_object_get(event, key));
-    if (!text || !*text)
-        return;
-    fprintf(out, " (%s ", word);
-    output_text(out, text);
-    fputc(')', out);
+    static const struct {
+        const char *key, *word;
+    } parts[] = {{"detail", ""}, {"peer", "from "}, {"actor", "by "}};
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        const char *text = json_string_value(json_object_get(event, parts[i].key));
+        if (!text || !*text)
+            continue;
+        fprintf(out, "%s%s", comma, parts[i].word);
+        output_text(out, text);
+        comma = ", ";
+    }
 }
 
 static void print_event(const struct invocation *invocation, const json_t *event)
 {
     FILE *out = invocation->out;
-    char text[CELL_SIZE];
     if (invocation->json) {
         json_dumpf(event, out, JSON_COMPACT | JSON_ENSURE_ASCII);
         fputc('\n', out);
@@ -52,10 +58,7 @@ static void print_event(const struct invocation *invocation, const json_t *event
     print_padded(out, event, "time", 20);
     print_padded(out, event, "event", 17);
     print_padded(out, event, "site", 12);
-    cell_write(cell_text, json_object_get(event, "detail"), text);
-    output_text(out, text);
-    print_remark(out, event, "peer", "from");
-    print_remark(out, event, "actor", "by");
+    print_parts(out, event);
     fputc('\n', out);
 }
 

@@ -67,6 +67,11 @@ static const char *choose(const struct places *places)
 
 static void say_unreachable(const struct places *places, const char *chosen, struct fault *fault)
 {
+    if (access(chosen, W_OK) < 0 && errno == EACCES) {
+        fault_set(fault, "%s; ask as the hub's user, or as a member of its control_group",
+                  fault->text);
+        return;
+    }
     if (!is_absent(chosen) || places->count < 2) {
         fault_set(fault, "%s; start tunneld, or name its socket with --socket", fault->text);
         return;

@@ -258,8 +258,8 @@ END_TEST
 START_TEST(events_are_lines)
 {
     ck_assert_int_eq(run(WORDS(W("events"))), DONE);
-    ck_assert_str_eq(printed, "T                     site.online        hannover      d (from "
-                              "192.0.2.7:1)\n");
+    ck_assert_str_eq(printed, "T                     site.online        hannover      d, from "
+                              "192.0.2.7:1\n");
 }
 END_TEST
 
