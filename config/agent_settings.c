@@ -96,7 +96,7 @@ static bool same_host(const char *a, const char *b)
 bool agent_target_allowed(const struct text_list *allow_targets, const struct host_port *target)
 {
     for (size_t i = 0; i < allow_targets->count; i++) {
-        struct pattern pattern;
+        struct pattern pattern = {.any_host = false};
         if (parse_pattern(allow_targets->items[i], &pattern, NULL) != 0)
             continue;
         bool host = pattern.any_host || same_host(pattern.target.host, target->host);

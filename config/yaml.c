@@ -5,6 +5,7 @@
  */
 #include "config/yaml.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,10 +203,12 @@ static int check_duplicates(struct builder *builder, const struct yaml_node *map
     return result;
 }
 
-static int on_end(struct builder *builder)
+static int on_end(struct builder *builder, bool map)
 {
-    const struct yaml_node *node = builder->open[--builder->depth];
-    return node->kind == YAML_MAP ? check_duplicates(builder, node) : 0;
+    assert(builder->depth > 0); /* libyaml pairs starts and ends */
+    builder->depth--;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): every node hangs below builder->root */
+    return map ? check_duplicates(builder, builder->open[builder->depth]) : 0;
 }
 
 static int on_document(struct builder *builder, const yaml_event_t *event)
@@ -225,8 +228,9 @@ static int on_event(struct builder *builder, const yaml_event_t *event)
     case YAML_MAPPING_START_EVENT:
         return on_start(builder, event, YAML_MAP);
     case YAML_SEQUENCE_END_EVENT:
+        return on_end(builder, false);
     case YAML_MAPPING_END_EVENT:
-        return on_end(builder);
+        return on_end(builder, true);
     case YAML_ALIAS_EVENT:
         return fault_at(builder, event->start_mark, "aliases (*) are not used here");
     case YAML_DOCUMENT_START_EVENT:

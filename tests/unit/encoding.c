@@ -44,23 +44,8 @@ START_TEST(base64_vectors)
 END_TEST
 
 static const char *const bad_base64[] = {
-    "Z",
-    "Zg",
-    "Zg=",
-    "Zh==",
-    "Zm9=",
-    "====",
-    "Z===",
-    "Zg==Zg==",
-    "Z=g=",
-    "Zm9v\n",
-    "Zm9\n",
-    "Zm9v====",
-    "Zm 9",
-    "Zm-_",
-    "=g==",
-    "Zm\xff"
-    "v",
+    "Z",    "Zg",     "Zg=",   "Zh==",     "Zm9=", "====", "Z===", "Zg==Zg==",
+    "Z=g=", "Zm9v\n", "Zm9\n", "Zm9v====", "Zm 9", "Zm-_", "=g==", "Zm9\xff",
 };
 
 START_TEST(base64_refuses)

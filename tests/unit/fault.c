@@ -48,7 +48,7 @@ END_TEST
 START_TEST(is_one_line)
 {
     struct fault fault = {""};
-    (void)fault_set(&fault, "%s", "a\nb\x1b[2Jc\xff\xc3\xa4\xe2\x80\xae!\xe2\x82");
+    (void)fault_set(&fault, "%s", "a\nb\x1b[2Jc\xff\xc3\xa4\xe2\x80\x8f!\xe2\x82");
     ck_assert_str_eq(fault.text, "a?b?[2Jc?\xc3\xa4?!??");
 }
 END_TEST

@@ -148,6 +148,8 @@ static const struct {
      "f:10:14: 'listen': 'localhost:8080' must begin with an IP address, not with a name"},
     {"  - {listen: 8080, target: printer:80}", "  - {listen: 8080, target: printer}",
      "f:10:28: 'target': 'printer' lacks a port; write HOST:PORT"},
+    {"  - {listen: 8080, target: printer:80}", "  - {listen: 8080, target: printer:0}",
+     "f:10:28: 'target': 'printer:0' needs a port from 1 to 65535, not '0'"},
     {"  - {listen: 8080, target: printer:80}", "  - {listen: 8080}",
      "f:10:5: the setting 'target' is missing"},
     {"  - {listen: 8080, target: printer:80}", "  - word",

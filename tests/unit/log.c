@@ -40,9 +40,9 @@ static void expect(const char *rest)
 {
     end();
     ck_assert_uint_gt(strlen(line), 24);
-    int year;
-    int ms;
-    ck_assert_int_eq(sscanf(line, "%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3dZ ", &year, &ms), 2);
+    static const char form[] = "0000-00-00T00:00:00.000Z ";
+    for (size_t i = 0; form[i] != '\0'; i++)
+        ck_assert(form[i] == '0' ? line[i] >= '0' && line[i] <= '9' : line[i] == form[i]);
     ck_assert_str_eq(line + 25, rest);
 }
 
@@ -85,7 +85,7 @@ static const struct {
     {"gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\""},
     {"\xff\xc3", "\"\\xff\\xc3\""},
     {"\xc2\x9b", "\"\\xc2\\x9b\""},
-    {"\xe2\x80\xae", "\"\\xe2\\x80\\xae\""},
+    {"\xe2\x80\x8f", "\"\\xe2\\x80\\x8f\""},
 };
 
 START_TEST(text_values)

@@ -168,7 +168,8 @@ START_TEST(nearest_words)
                  {"zzz", NULL},
                  {"", NULL},
                  {"h", NULL},
-                 {"holder", "hold"}};
+                 {"holder", "hold"},
+                 {"ohld", "hold"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *found = text_nearest(cases[i].word, words, COUNT(words));
         if (cases[i].nearest == NULL)

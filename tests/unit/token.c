@@ -1,6 +1,7 @@
 /* Tokens: their form, and what of them the hub keeps. */
 #include "keys/token.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -38,9 +39,8 @@ END_TEST
 START_TEST(reads_pasted)
 {
     struct token token;
-    char pasted[64] = " \t";
-    strcat(pasted, good);
-    strcat(pasted, " \r\n");
+    char pasted[64];
+    snprintf(pasted, sizeof pasted, " \t%s \r\n", good);
     ck_assert(token_parse(pasted, &token));
     ck_assert_str_eq(token.text, good);
     ck_assert_str_eq(token.id, "k3v7q2m5xa");

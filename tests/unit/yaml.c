@@ -102,7 +102,7 @@ static const struct {
     {"\xff\xfe"
      "a",
      "f:1:1: byte 0xff is not text; the file is binary or damaged"},
-    {"a: \xe2\x80\xae", "f:1:4: byte 0xe2 is not text; the file is binary or damaged"},
+    {"a: \xe2\x80\x8f", "f:1:4: byte 0xe2 is not text; the file is binary or damaged"},
     {"a: [b", "f:2:1: not valid YAML: did not find expected ',' or ']'"},
     {"a: {b: c", "f:2:1: not valid YAML: did not find expected ',' or '}'"},
     {"a: 'b", "f:1:6: not valid YAML: found unexpected end of stream; a closing quote is missing"},
@@ -244,7 +244,7 @@ START_TEST(quotes)
         {"\"\\", "\"\\\"\\\\\""},
         {"a\nb\tc\r", "\"a\\nb\\tc\\u000d\""},
         {"\xc3\xa4", "\"\xc3\xa4\""},
-        {"\xc2\x9b\xe2\x80\xae\xf3\xa0\x80\x81", "\"\\u009b\\u202e\\U000e0001\""},
+        {"\xc2\x9b\xe2\x80\x8f\xf3\xa0\x80\x81", "\"\\u009b\\u200f\\U000e0001\""},
         {"---", "\"---\""},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
