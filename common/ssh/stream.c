@@ -171,6 +171,19 @@ static void close_channel(struct stream *stream)
     }
 }
 
+/* From here on a stream on the `lingering` list only waits for the peer's CLOSE. */
+static void let_go(struct stream *stream)
+{
+    struct transport *transport = stream->transport;
+
+    if (!transport->closing)
+        close_channel(stream);
+    if (stream->channel_closed)
+        forget_channel(stream);
+    else if (transport->lingering_count > LINGERING_MAX)
+        transport_close(transport, "protocol error: the peer leaves closed channels open");
+}
+
 static void end(struct stream *stream, enum stream_end how, const char *reason)
 {
     struct transport *transport = stream->transport;
@@ -189,13 +202,8 @@ static void end(struct stream *stream, enum stream_end how, const char *reason)
     TAILQ_REMOVE(&transport->streams, stream, all);
     TAILQ_INSERT_TAIL(&transport->lingering, stream, all);
     transport->lingering_count++;
-    if (!transport->closing)
-        close_channel(stream);
     stream->done(stream->owner, &result);
-    if (stream->channel_closed)
-        forget_channel(stream);
-    else if (transport->lingering_count > LINGERING_MAX)
-        transport_close(transport, "protocol error: the peer leaves closed channels open");
+    let_go(stream);
 }
 
 /* --- what is done in a turn --- */
@@ -409,6 +417,31 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     take_stock(stream);
     *out = stream;
     return 0;
+}
+
+void stream_drop_channel(struct transport *transport, ssh_channel channel)
+{
+    struct stream *stream;
+
+    if (transport->closing)
+        return; /* libssh frees it with all the others */
+    stream = calloc(1, sizeof *stream);
+    if (!stream) {
+        transport_close(transport, "out of memory");
+        return;
+    }
+    init_callbacks(stream);
+    stream->transport = transport;
+    stream->channel = channel;
+    stream->socket = -1;
+    stream->ended = stream->poll_closed = true;
+    TAILQ_INSERT_TAIL(&transport->lingering, stream, all);
+    transport->lingering_count++;
+    if (ssh_set_channel_callbacks(channel, &stream->callbacks) != SSH_OK)
+        transport_close(transport, "out of memory");
+    if (ssh_channel_is_closed(channel))
+        stream->channel_closed = true;
+    let_go(stream);
 }
 
 void stream_abort(struct stream *stream, const char *reason)

@@ -46,6 +46,11 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
 /* Resets the socket, closes the channel; asynchronous, idempotent. */
 void stream_abort(struct stream *stream, const char *reason);
 
+/* For an open channel without a stream: closes it, ignores what still comes, and frees it once the
+ * peer has closed it too.  Takes the channel; the caller's callbacks must be removed before.  Not
+ * inside a libssh callback. */
+void stream_drop_channel(struct transport *transport, ssh_channel channel);
+
 uint64_t stream_from_socket_bytes(const struct stream *stream);
 uint64_t stream_from_channel_bytes(const struct stream *stream);
 

@@ -156,6 +156,8 @@ static void probe_collect(struct transport *transport)
     transport->rtt_us = (uv_hrtime() - transport->probe_sent_ns) / 1000;
     if (transport->rtt_us == 0)
         transport->rtt_us = 1;
+    if (transport->handlers->on_rtt)
+        transport->handlers->on_rtt(transport->owner, transport->rtt_us);
 }
 
 static void probe_turn(struct transport *transport, bool heard)

@@ -36,6 +36,8 @@ struct transport_handlers {
      * and libssh has freed every channel: forget them.  Messages that are still kept must be freed
      * now.  The transport is freed right after. */
     void (*on_down)(void *owner, const char *reason);
+    /* A probe was answered; may be NULL. */
+    void (*on_rtt)(void *owner, uint64_t rtt_us);
 };
 
 /* Takes a non-blocking session for which ssh_connect or ssh_handle_key_exchange was called once,
@@ -66,7 +68,7 @@ uint64_t transport_last_heard_ms(const struct transport *transport);
 uint64_t transport_bytes_in(const struct transport *transport);
 uint64_t transport_bytes_out(const struct transport *transport);
 
-/* Sends keepalive@openssh.com and measures the answer; on_rtt may come any time later or never.
+/* Sends keepalive@openssh.com and measures the answer; on_rtt comes any time later or never.
  * A second probe while one is unanswered does nothing. */
 void transport_probe(struct transport *transport);
 /* Of the last answered probe, microseconds; 0 before the first. */
