@@ -1,0 +1,1 @@
+fuzz_target(parent_cidr parent)

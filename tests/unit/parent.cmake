@@ -1,0 +1,6 @@
+unit_test(parent_cidr parent)
+unit_test(parent_claims parent)
+unit_test(parent_enrolment parent)
+unit_test(parent_grants parent)
+unit_test(parent_snapshots parent worker)
+unit_test(parent_store parent PkgConfig::SQLITE)

@@ -1,0 +1,72 @@
+/* Networks: what is read, what is refused, what they hold. */
+#define _GNU_SOURCE
+#include "parent/cidr.h"
+#include "suite.h"
+
+static const struct {
+    const char *network, *host;
+    bool inside;
+} table[] = {
+    {"192.0.2.0/24", "192.0.2.1", true},
+    {"192.0.2.0/24", "192.0.3.1", false},
+    {"192.0.2.0/24", "::ffff:192.0.2.9", true},
+    {"192.0.2.128/25", "192.0.2.127", false},
+    {"192.0.2.128/25", "192.0.2.255", true},
+    {"192.0.2.7", "192.0.2.7", true},
+    {"192.0.2.7", "192.0.2.8", false},
+    {"0.0.0.0/0", "203.0.113.5", true},
+    {"0.0.0.0/0", "2001:db8::1", false},
+    {"2001:db8::/32", "2001:db8:ffff::1", true},
+    {"2001:db8::/32", "2001:db9::1", false},
+    {"2001:db8::1", "2001:db8::1", true},
+    {"::/0", "192.0.2.1", true},
+    {"::ffff:192.0.2.0/120", "192.0.2.44", true},
+    {"192.0.2.0/24", "localhost", false},
+    {"192.0.2.0/24", "", false},
+};
+
+START_TEST(holds)
+{
+    struct cidr cidr;
+    struct fault fault = {""};
+    ck_assert_msg(cidr_parse(table[_i].network, &cidr, &fault) == 0, "%s", fault.text);
+    ck_assert_msg(cidr_contains(&cidr, table[_i].host) == table[_i].inside, "%s in %s",
+                  table[_i].host, table[_i].network);
+}
+END_TEST
+
+static const char *const refused[] = {
+    "",
+    "/24",
+    "192.0.2.0/",
+    "192.0.2.0/33",
+    "192.0.2.1/24",
+    "192.0.2/24",
+    "2001:db8::1/32",
+    "2001:db8::/129",
+    "192.0.2.0/-1",
+    "192.0.2.0/24 ",
+    "host/24",
+    "192.0.2.0/08",
+    "192.0.2.0/24/8",
+    "1111111111111111111111111111111111111111111111111111111111111111111111111111111/8",
+};
+
+START_TEST(refuses)
+{
+    struct cidr cidr;
+    struct fault fault = {""};
+    ck_assert_msg(cidr_parse(refused[_i], &cidr, &fault) != 0, "'%s' was taken", refused[_i]);
+    ck_assert_uint_gt(strlen(fault.text), 10);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("parent_cidr");
+    TCase *cases = tcase_create("networks");
+    tcase_add_loop_test(cases, holds, 0, sizeof table / sizeof *table);
+    tcase_add_loop_test(cases, refuses, 0, sizeof refused / sizeof *refused);
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
+}

@@ -1,0 +1,268 @@
+/*
+ * Connections: counted, handed to a worker, followed to their end.  The visitor's socket is kept
+ * as a duplicate until the site has answered, so that the death of a session costs the visitor
+ * time and not the connection; not one byte is read from it here.
+ */
+#define _GNU_SOURCE
+#include "parent/connections.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "parent/peer_text.h"
+#include "parent/sites.h"
+#include "parent/tcp_listener.h"
+#include "parent/waiting.h"
+#include "parent/workers.h"
+
+#define STATS_TRIPLE 24 /* bytes: cid, bytes_in, bytes_out */
+
+bool connections_have_room(const struct hub *hub)
+{
+    return hub->connections.count + hub->waiting_count < hub->settings.max_connections;
+}
+
+static struct connection *connection_new(struct forward *forward, int descriptor,
+                                         const char *visitor, unsigned tries)
+{
+    struct hub *hub = forward->site->hub;
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return NULL;
+    *connection = (struct connection){
+        .id = ++hub->last_id,
+        .hub = hub,
+        .worker = forward->session->worker,
+        .session = forward->session,
+        .forward = forward,
+        .descriptor = descriptor,
+        .tries = tries,
+        .port = forward->grant.port,
+        .since_s = clock_wall_s(),
+        .since_ms = clock_monotonic_ms(),
+    };
+    (void)text_copy(connection->visitor, sizeof connection->visitor, visitor);
+    if (registry_add(&hub->connections, connection) == 0)
+        return connection;
+    free(connection);
+    return NULL;
+}
+
+void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries)
+{
+    struct connection *connection = connection_new(forward, descriptor, visitor, tries);
+    if (!connection) {
+        forward_error(forward, "out of memory");
+        tcp_reset(descriptor);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&connection->hub->connection_list, connection, entry);
+    TAILQ_INSERT_TAIL(&connection->session->connections, connection, of_session);
+    TAILQ_INSERT_TAIL(&forward->connections, connection, of_forward);
+    forward->connection_count++;
+    connection->worker->connection_count++;
+    struct message message;
+    message_init(&message, MESSAGE_CONNECT);
+    message.cid = connection->id;
+    message.sid = connection->session->id;
+    message.port = connection->port;
+    (void)text_copy(message.address, sizeof message.address, forward->asked);
+    (void)text_copy(message.peer, sizeof message.peer, connection->visitor);
+    message.descriptor = descriptor;
+    worker_send(connection->worker, &message);
+}
+
+void connection_close(struct connection *connection, const char *reason)
+{
+    if (connection->closing || connection->state == CONNECTION_LOST)
+        return;
+    connection->closing = true;
+    struct message message;
+    message_init(&message, MESSAGE_CLOSE);
+    message.cid = connection->id;
+    (void)text_copy(message.text, sizeof message.text, reason);
+    worker_send(connection->worker, &message);
+}
+
+static void leave_forward(struct connection *connection)
+{
+    struct forward *forward = connection->forward;
+    if (!forward)
+        return;
+    TAILQ_REMOVE(&forward->connections, connection, of_forward);
+    forward->connection_count--;
+    connection->forward = NULL;
+}
+
+static void connection_free(struct connection *connection)
+{
+    struct hub *hub = connection->hub;
+    leave_forward(connection);
+    TAILQ_REMOVE(&hub->connection_list, connection, entry);
+    registry_remove(&hub->connections, connection);
+    if (connection->descriptor >= 0)
+        tcp_reset(connection->descriptor);
+    free(connection);
+}
+
+/* Our duplicate goes back to the queue, if there is one and anybody still wants it. */
+static void return_visitor(struct connection *connection)
+{
+    struct forward *forward = connection->forward;
+    int descriptor = connection->descriptor;
+    connection->descriptor = -1;
+    if (descriptor < 0)
+        return;
+    leave_forward(connection);
+    if (forward && !connection->closing && !connection->hub->stopping)
+        visitor_wait(forward, descriptor, connection->visitor, connection->tries + 1);
+    else
+        tcp_reset(descriptor);
+}
+
+static void log_closed(const struct connection *connection, const char *reason)
+{
+    const char *site = connection->session ? connection->session->site_name : "";
+    log_info(KV("site", site), KV("forward", connection->port), KV("connection", connection->id),
+             SAY("closed"), KV("visitor", connection->visitor),
+             KV("bytes_in", connection->bytes_in), KV("bytes_out", connection->bytes_out),
+             KV("duration_ms", clock_monotonic_ms() - connection->since_ms), KV("reason", reason));
+}
+
+void connections_lose(struct session *session, const char *reason)
+{
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(&session->connections))) {
+        TAILQ_REMOVE(&session->connections, connection, of_session);
+        if (connection->state == CONNECTION_OPENING)
+            return_visitor(connection);
+        else
+            log_closed(connection, reason);
+        leave_forward(connection);
+        connection->session = NULL;
+        connection->state = CONNECTION_LOST;
+        TAILQ_INSERT_TAIL(&connection->worker->lost, connection, of_session);
+    }
+}
+
+void connections_forget(struct connection_list *lost)
+{
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(lost))) {
+        TAILQ_REMOVE(lost, connection, of_session);
+        connection->worker->connection_count--;
+        connection_free(connection);
+    }
+}
+
+void connections_detach(struct forward *forward)
+{
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(&forward->connections)))
+        leave_forward(connection);
+}
+
+/* Once the site has answered, the visitor is the worker's alone. */
+static void let_go(struct connection *connection)
+{
+    if (connection->descriptor >= 0)
+        (void)close(connection->descriptor);
+    connection->descriptor = -1;
+}
+
+/* An agent says on its `forwards` channel why it could not dial, which is better than what the
+ * refused channel says; a stock client has only the latter. */
+static void count_refusal(struct forward *forward, const char *reason)
+{
+    char reported[REASON_SIZE];
+    (void)text_copy(reported, sizeof reported, forward->last_error);
+    forward->health = TARGET_FAILS;
+    forward_error(forward, forward->error_reported ? reported : reason);
+    forward->error_reported = false;
+}
+
+int connection_on_opened(struct connection *connection, const struct message *message,
+                         struct fault *fault)
+{
+    if (connection->state == CONNECTION_LOST)
+        return 0;
+    if (connection->state != CONNECTION_OPENING || connection->descriptor < 0)
+        return fault_set(fault, "OPENED of connection %llu twice",
+                         (unsigned long long)connection->id);
+    struct forward *forward = connection->forward;
+    if (message->code == VERDICT_GRANTED) {
+        connection->state = CONNECTION_OPEN;
+        let_go(connection);
+        if (forward) {
+            forward->connections_total++;
+            forward->health = TARGET_ANSWERS;
+        }
+        return 0;
+    }
+    if (forward)
+        count_refusal(forward, message->text);
+    tcp_reset(connection->descriptor);
+    connection->descriptor = -1;
+    return 0;
+}
+
+/* Figures only grow; what a worker takes back is not believed. */
+static void count_bytes(struct connection *connection, uint64_t in, uint64_t out)
+{
+    struct forward *forward = connection->forward;
+    if (in < connection->bytes_in || out < connection->bytes_out)
+        return;
+    if (forward) {
+        forward->bytes_in += in - connection->bytes_in;
+        forward->bytes_out += out - connection->bytes_out;
+    }
+    connection->bytes_in = in;
+    connection->bytes_out = out;
+}
+
+int connection_on_closed(struct connection *connection, const struct message *message,
+                         struct fault *fault)
+{
+    (void)fault;
+    char reason[REASON_SIZE];
+    peer_text(reason, sizeof reason, message->text);
+    if (connection->state == CONNECTION_LOST) {
+        TAILQ_REMOVE(&connection->worker->lost, connection, of_session);
+    } else {
+        count_bytes(connection, message->bytes_in, message->bytes_out);
+        log_closed(connection, reason);
+        return_visitor(connection);
+        TAILQ_REMOVE(&connection->session->connections, connection, of_session);
+    }
+    connection->worker->connection_count--;
+    connection_free(connection);
+    return 0;
+}
+
+static uint64_t read_number(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    for (int i = 7; i >= 0; i--)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+int connections_on_stats(struct worker *worker, const struct message *message, struct fault *fault)
+{
+    if (message->data_length % STATS_TRIPLE != 0)
+        return fault_set(fault, "STATS of %zu bytes", message->data_length);
+    for (size_t at = 0; at < message->data_length; at += STATS_TRIPLE) {
+        const uint8_t *triple = message->data + at;
+        struct connection *connection =
+            registry_find(&worker->hub->connections, read_number(triple));
+        if (!connection || connection->state == CONNECTION_LOST)
+            continue;
+        if (connection->worker != worker)
+            return fault_set(fault, "STATS of a connection of another worker");
+        count_bytes(connection, read_number(triple + 8), read_number(triple + 16));
+    }
+    return 0;
+}

@@ -1,0 +1,55 @@
+/*
+ * Connections: a visitor's socket that was given to a worker, until the worker reports its end.
+ */
+#ifndef PARENT_CONNECTIONS_H
+#define PARENT_CONNECTIONS_H
+
+#include "ipc/message.h"
+#include "parent/forwards.h"
+
+enum connection_state {
+    CONNECTION_OPENING, /* the site has not answered; we keep a duplicate of the socket */
+    CONNECTION_OPEN,
+    CONNECTION_LOST, /* its session ended; only CLOSED is awaited */
+};
+
+struct connection {
+    uint64_t id;
+    TAILQ_ENTRY(connection) entry;      /* hub->connection_list */
+    TAILQ_ENTRY(connection) of_session; /* or worker->lost */
+    TAILQ_ENTRY(connection) of_forward;
+    struct hub *hub;
+    struct worker *worker;
+    struct session *session; /* NULL: lost */
+    struct forward *forward; /* NULL: removed, or lost */
+    enum connection_state state;
+    bool closing;   /* we told the worker to close it */
+    int descriptor; /* our duplicate; -1 after OPENED */
+    unsigned tries;
+    uint16_t port;
+    char visitor[ENDPOINT_SIZE];
+    int64_t since_s;
+    uint64_t since_ms, bytes_in, bytes_out;
+};
+
+/* Is there room for one more visitor, connected or waiting? */
+bool connections_have_room(const struct hub *hub);
+/* Hands a visitor to the forward's session.  Takes the descriptor. */
+void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries);
+/* Tells the worker to end it. */
+void connection_close(struct connection *connection, const char *reason);
+/* The session ended: opening ones go back to the queue. */
+void connections_lose(struct session *session, const char *reason);
+/* The worker died: nothing more will be heard of these. */
+void connections_forget(struct connection_list *lost);
+/* The forward is going away; its connections are being closed. */
+void connections_detach(struct forward *forward);
+
+/* Messages.  -1: the worker broke the rules. */
+int connection_on_opened(struct connection *connection, const struct message *message,
+                         struct fault *fault);
+int connection_on_closed(struct connection *connection, const struct message *message,
+                         struct fault *fault);
+int connections_on_stats(struct worker *worker, const struct message *message, struct fault *fault);
+
+#endif

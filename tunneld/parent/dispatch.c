@@ -1,0 +1,104 @@
+/*
+ * Messages from workers: who may send what about whom, as one table.  A worker that breaks the
+ * table's rules is ended; a message about a session that we are closing is merely late.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "parent/connections.h"
+#include "parent/forwards.h"
+#include "parent/identify.h"
+#include "parent/peer_text.h"
+#include "parent/publish.h"
+#include "parent/query.h"
+#include "parent/workers.h"
+
+#define IN(state) (1u << (state))
+#define IN_ANY    (IN(SESSION_LOGIN) | IN(SESSION_UP))
+
+struct rule {
+    /* Exactly one of these is set. */
+    int (*session)(struct session *session, const struct message *message, struct fault *fault);
+    int (*connection)(struct connection *connection, const struct message *message,
+                      struct fault *fault);
+    int (*worker)(struct worker *worker, const struct message *message, struct fault *fault);
+    unsigned states; /* of the session */
+    bool closing;    /* also while the session is closing */
+};
+
+static int on_ready(struct worker *worker, const struct message *message, struct fault *fault)
+{
+    if (worker->state != WORKER_STARTING)
+        return fault_set(fault, "READY twice");
+    timeout_clear(&worker->timeout);
+    worker->state = WORKER_READY;
+    peer_text(worker->confinement, sizeof worker->confinement, message->text);
+    log_info(KV("worker", worker->number), SAY("ready"), KV("pid", worker->process.pid),
+             KV("confinement", worker->confinement));
+    return 0;
+}
+
+static const struct rule rules[MESSAGE_TYPE_END] = {
+    [MESSAGE_READY] = {.worker = on_ready},
+    [MESSAGE_STATS] = {.worker = connections_on_stats},
+    [MESSAGE_IDENTIFY] = {.session = identify_on_identify, .states = IN(SESSION_LOGIN)},
+    [MESSAGE_REDEEM] = {.session = identify_on_redeem, .states = IN(SESSION_LOGIN)},
+    [MESSAGE_UP] = {.session = session_on_up, .states = IN(SESSION_LOGIN)},
+    [MESSAGE_QUERY] = {.session = query_on_query, .states = IN(SESSION_UP)},
+    [MESSAGE_PUBLISH] = {.session = publish_on_publish, .states = IN(SESSION_UP)},
+    [MESSAGE_UNPUBLISH] = {.session = publish_on_unpublish, .states = IN(SESSION_UP)},
+    [MESSAGE_REPORT] = {.session = forward_on_report, .states = IN(SESSION_UP)},
+    [MESSAGE_REFUSAL] = {.session = session_on_refusal, .states = IN_ANY},
+    [MESSAGE_ALIVE] = {.session = session_on_alive, .states = IN_ANY},
+    [MESSAGE_GONE] = {.session = session_on_gone, .states = IN_ANY, .closing = true},
+    [MESSAGE_OPENED] = {.connection = connection_on_opened},
+    [MESSAGE_CLOSED] = {.connection = connection_on_closed},
+};
+
+static int to_session(const struct rule *rule, struct worker *worker, const struct message *message,
+                      struct fault *fault)
+{
+    struct session *session = registry_find(&worker->hub->sessions, message->sid);
+    if (!session || session->worker != worker)
+        return fault_set(fault, "%s about session %llu, which is not its own",
+                         message_name(message->type), (unsigned long long)message->sid);
+    if (session->state == SESSION_CLOSING && !rule->closing)
+        return 0;
+    if (session->state != SESSION_CLOSING && (rule->states & IN(session->state)) == 0)
+        return fault_set(fault, "%s about session %llu at the wrong time",
+                         message_name(message->type), (unsigned long long)message->sid);
+    return rule->session(session, message, fault);
+}
+
+static int to_connection(const struct rule *rule, struct worker *worker,
+                         const struct message *message, struct fault *fault)
+{
+    struct connection *connection = registry_find(&worker->hub->connections, message->cid);
+    if (!connection || connection->worker != worker)
+        return fault_set(fault, "%s about connection %llu, which is not its own",
+                         message_name(message->type), (unsigned long long)message->cid);
+    return rule->connection(connection, message, fault);
+}
+
+void dispatch_message(struct worker *worker, struct message *message)
+{
+    struct fault fault = {""};
+    const struct rule *rule = &rules[message->type];
+    int rc;
+    log_trace(KV("worker", worker->number), SAY(message_name(message->type)),
+              KV("session", message->sid), KV("connection", message->cid));
+    if (worker->state == WORKER_ENDING)
+        return;
+    if (rule->session)
+        rc = to_session(rule, worker, message, &fault);
+    else if (rule->connection)
+        rc = to_connection(rule, worker, message, &fault);
+    else if (rule->worker)
+        rc = rule->worker(worker, message, &fault);
+    else
+        rc = fault_set(&fault, "%s, which only the hub says", message_name(message->type));
+    if (rc != 0)
+        worker_kill(worker, fault.text);
+}

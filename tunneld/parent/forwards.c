@@ -1,0 +1,222 @@
+/*
+ * A forward's life.  The listener is bound at the first publish and outlives its publisher by the
+ * hold time; what administration takes away is closed at once.  Which session may publish decides
+ * publish.c; what travels through decides nobody here.
+ */
+#define _GNU_SOURCE
+#include "parent/forwards.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "parent/connections.h"
+#include "parent/peer_text.h"
+#include "parent/sessions.h"
+#include "parent/sites.h"
+#include "parent/tcp_listener.h"
+#include "parent/waiting.h"
+
+static const char *const state_names[] = {
+    [FORWARD_PUBLISHED] = "published", [FORWARD_WAITING] = "waiting",
+    [FORWARD_OFFLINE] = "offline",     [FORWARD_REFUSED] = "refused",
+    [FORWARD_DISABLED] = "disabled",
+};
+
+struct forward *forward_new(struct site *site, const struct grant *grant)
+{
+    struct forward *forward = calloc(1, sizeof *forward);
+    if (!forward)
+        return NULL;
+    char text[HOST_PORT_SIZE];
+    forward->site = site;
+    forward->grant = *grant;
+    (void)text_copy(forward->listen, sizeof forward->listen,
+                    host_port_format(grant->address, grant->port, text));
+    TAILQ_INIT(&forward->waiting);
+    TAILQ_INIT(&forward->connections);
+    return forward;
+}
+
+void forward_free(struct forward *forward)
+{
+    if (!forward)
+        return;
+    forward_cut(forward, "grant removed");
+    connections_detach(forward);
+    free(forward);
+}
+
+enum forward_state forward_state(const struct forward *forward)
+{
+    if (!forward->grant.enabled || !forward->site->row.enabled)
+        return FORWARD_DISABLED;
+    if (forward->session)
+        return FORWARD_PUBLISHED;
+    if (forward->refusal[0] != '\0' && forward->site->serving_count > 0)
+        return FORWARD_REFUSED;
+    return forward->listener ? FORWARD_WAITING : FORWARD_OFFLINE;
+}
+
+const char *forward_state_name(enum forward_state state)
+{
+    return state_names[state];
+}
+
+const char *forward_reason(const struct forward *forward)
+{
+    switch (forward_state(forward)) {
+    case FORWARD_DISABLED:
+        return forward->grant.enabled ? "the site is disabled" : "the grant is disabled";
+    case FORWARD_REFUSED:
+        return forward->refusal;
+    case FORWARD_WAITING:
+        return "the publisher is away; visitors wait for it";
+    case FORWARD_OFFLINE:
+        if (forward->site->serving_count > 0)
+            return "the site is online but has not published it";
+        return "no session of the site";
+    default:
+        return "";
+    }
+}
+
+/* A visitor came.  Nothing of it is read here. */
+static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
+{
+    struct forward *forward = owner;
+    char text[HOST_PORT_SIZE];
+    address_format(peer, text);
+    if (!connections_have_room(forward->site->hub)) {
+        forward_error(forward, "max_connections reached");
+        tcp_reset(descriptor);
+        return;
+    }
+    if (forward->session)
+        connection_start(forward, descriptor, text, 0);
+    else
+        visitor_wait(forward, descriptor, text, 0);
+}
+
+static int bind_listener(struct forward *forward, struct fault *fault)
+{
+    if (forward->listener)
+        return 0;
+    struct hub *hub = forward->site->hub;
+    if (tcp_listener_open(hub->loop, forward->grant.address, forward->grant.port, false, on_visitor,
+                          forward, &forward->listener, fault) == 0)
+        return 0;
+    peer_text(forward->refusal, sizeof forward->refusal, fault->text);
+    return -1;
+}
+
+int forward_publish(struct forward *forward, struct session *session, const char *asked,
+                    struct fault *fault)
+{
+    if (forward->session == session)
+        return fault_set(fault, "port %u is published by this session already",
+                         (unsigned)forward->grant.port);
+    if (bind_listener(forward, fault) != 0)
+        return -1;
+    timeout_clear(&forward->hold);
+    if (!forward->session)
+        forward->site->hub->published_count++;
+    forward->session = session;
+    forward->refusal[0] = '\0';
+    (void)text_copy(forward->asked, sizeof forward->asked, asked);
+    event_say(forward->site->hub, "forward.published", forward->site->row.name, NULL, session->peer,
+              "%s -> %s", forward->listen, forward->grant.target);
+    visitors_connect(forward);
+    return 0;
+}
+
+static void lose_publisher(struct forward *forward, const char *reason)
+{
+    if (!forward->session)
+        return;
+    forward->session = NULL;
+    forward->site->hub->published_count--;
+    event_say(forward->site->hub, "forward.withdrawn", forward->site->row.name, NULL, NULL,
+              "%s: %s", forward->listen, reason);
+}
+
+void forward_withdraw(struct forward *forward, const char *reason)
+{
+    timeout_clear(&forward->hold);
+    timeout_clear(&forward->retry);
+    lose_publisher(forward, reason);
+    tcp_listener_close(forward->listener);
+    forward->listener = NULL;
+    visitors_reset(forward);
+}
+
+void forward_cut(struct forward *forward, const char *reason)
+{
+    forward_withdraw(forward, reason);
+    struct connection *connection;
+    TAILQ_FOREACH(connection, &forward->connections, of_forward)
+    connection_close(connection, reason);
+}
+
+static void on_hold_over(void *owner)
+{
+    struct forward *forward = owner;
+    log_info(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+             SAY("listener closed"), KV("reason", "its publisher did not come back"),
+             KV("waiting", forward->waiting_count));
+    forward_withdraw(forward, "the publisher did not come back");
+}
+
+void forward_hold(struct forward *forward, const char *reason)
+{
+    struct hub *hub = forward->site->hub;
+    lose_publisher(forward, reason);
+    if (hub->stopping || hub->settings.hold_ms == 0 ||
+        timeout_set(hub->loop, &forward->hold, hub->settings.hold_ms, on_hold_over, forward) != 0)
+        forward_withdraw(forward, reason);
+}
+
+void forwards_hold_session(struct session *session, const char *reason)
+{
+    struct site *site = session->site;
+    for (size_t i = 0; site && i < site->forward_count; i++) {
+        if (site->forwards[i]->session == session)
+            forward_hold(site->forwards[i], reason);
+    }
+}
+
+void forward_error(struct forward *forward, const char *reason)
+{
+    forward->errors++;
+    peer_text(forward->last_error, sizeof forward->last_error, reason);
+    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port), SAY("error"),
+              KV("reason", forward->last_error));
+}
+
+static void refuse_by_agent(struct session *session, struct forward *forward, const char *text)
+{
+    char reason[REASON_SIZE], said[REASON_SIZE * 2];
+    peer_text(reason, sizeof reason, text);
+    if (strcmp(forward->refusal, reason) == 0)
+        return;
+    (void)text_copy(forward->refusal, sizeof forward->refusal, reason);
+    (void)snprintf(said, sizeof said, "port %u: %s", (unsigned)forward->grant.port, reason);
+    site_refused(session->site, session->peer, said);
+}
+
+int forward_on_report(struct session *session, const struct message *message, struct fault *fault)
+{
+    (void)fault;
+    struct forward *forward =
+        session->role == ROLE_SITE ? site_forward(session->site, message->port) : NULL;
+    if (!forward || !session->serving)
+        return 0;
+    if ((message->flags & MESSAGE_FAILED) != 0) {
+        forward->error_reported = true;
+        peer_text(forward->last_error, sizeof forward->last_error, message->text);
+    } else if (message->generation == session->site->generation) {
+        refuse_by_agent(session, forward, message->text);
+    }
+    return 0;
+}

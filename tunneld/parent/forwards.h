@@ -1,0 +1,71 @@
+/*
+ * Forwards: a grant with its life: listener, publisher, waiting visitors, connections, figures.
+ */
+#ifndef PARENT_FORWARDS_H
+#define PARENT_FORWARDS_H
+
+#include "ipc/message.h"
+#include "parent/grants.h"
+#include "parent/hub.h"
+
+struct session;
+struct visitor;
+TAILQ_HEAD(visitor_list, visitor);
+
+enum target_health { TARGET_UNTRIED, TARGET_ANSWERS, TARGET_FAILS };
+
+struct forward {
+    struct site *site; /* its owner */
+    struct grant grant;
+    char listen[ENDPOINT_SIZE];
+    struct tcp_listener *listener; /* NULL: not bound */
+    struct session *session;       /* that publishes it; NULL: nobody */
+    char asked[HOST_SIZE];         /* the bind address as the session asked for it */
+    struct timeout *hold;          /* set while the publisher is away */
+    struct timeout *retry;         /* of visitors that came back from a dead session */
+    struct visitor_list waiting;   /* owned */
+    size_t waiting_count;
+    struct connection_list connections; /* not owned */
+    size_t connection_count;
+    uint64_t connections_total, bytes_in, bytes_out, errors;
+    char last_error[REASON_SIZE];
+    bool error_reported; /* the agent gave the reason of the next refused connection already */
+    char refusal[REASON_SIZE]; /* why hub or agent refuse it */
+    enum target_health health;
+};
+
+enum forward_state {
+    FORWARD_PUBLISHED, /* a session serves it */
+    FORWARD_WAITING,   /* the listener is open, the publisher away */
+    FORWARD_OFFLINE,   /* nobody publishes it */
+    FORWARD_REFUSED,   /* hub or agent refuse it, `refusal` says why */
+    FORWARD_DISABLED,  /* grant or site are disabled */
+};
+
+struct forward *forward_new(struct site *site, const struct grant *grant);
+/* Closes everything first. */
+void forward_free(struct forward *forward);
+
+enum forward_state forward_state(const struct forward *forward);
+const char *forward_state_name(enum forward_state state);
+/* Why it is in that state, for people; "" where the state says it all. */
+const char *forward_reason(const struct forward *forward);
+
+/* The session serves it from now on; the listener is bound unless it still is. */
+int forward_publish(struct forward *forward, struct session *session, const char *asked,
+                    struct fault *fault) MUST_CHECK;
+/* The publisher went away: visitors wait for the hold time. */
+void forward_hold(struct forward *forward, const char *reason);
+/* Closes the listener and resets those who wait, at once. */
+void forward_withdraw(struct forward *forward, const char *reason);
+/* Ends the connections too. */
+void forward_cut(struct forward *forward, const char *reason);
+/* Holds every forward that the session publishes. */
+void forwards_hold_session(struct session *session, const char *reason);
+
+void forward_error(struct forward *forward, const char *reason);
+
+/* REPORT. */
+int forward_on_report(struct session *session, const struct message *message, struct fault *fault);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Grants: "this site may publish this port".  Which grant a request means, which addresses mean
+ * the same, which grants would fight for one socket.  Pure.
+ */
+#ifndef PARENT_GRANTS_H
+#define PARENT_GRANTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+
+#define LISTEN_ADDRESS_SIZE 46 /* an address literal with its NUL */
+#define GRANTS_PER_SITE_MAX 256
+
+struct grant {
+    int64_t id;
+    uint16_t port;
+    char address[LISTEN_ADDRESS_SIZE]; /* canonical literal */
+    char target[HOST_PORT_SIZE];       /* what the agent dials: "host:port" */
+    bool enabled;
+    int64_t created_s;
+};
+
+/* A grant, and whether a forward of it is published at the moment. */
+struct grant_offer {
+    const struct grant *grant;
+    bool taken;
+};
+
+/* Does a bind address, as a client asked for it, mean this grant's address? */
+bool grant_means(const struct grant *grant, const char *asked);
+
+/* The index of the grant that a request for `asked`:`port` means (port 0: the first free one), or
+ * -1 and a sentence that names what is granted.  `offers` are ordered by port. */
+long grants_choose(const struct grant_offer *offers, size_t count, const char *site,
+                   const char *asked, uint64_t port, struct fault *fault) MUST_CHECK;
+
+/* Would listeners on these two addresses with one port collide?  `::` is dual-stack. */
+bool listen_addresses_overlap(const char *a, const char *b);
+
+/* The canonical form of an address literal, v4-mapped written as IPv4. */
+int listen_address_canonical(const char *text, char out[LISTEN_ADDRESS_SIZE],
+                             struct fault *fault) MUST_CHECK;
+
+#endif

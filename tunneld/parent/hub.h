@@ -1,0 +1,89 @@
+/*
+ * The hub: everything the parent holds while it runs.  One for each process; every part of the
+ * parent is handed it.
+ */
+#ifndef PARENT_HUB_H
+#define PARENT_HUB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "config/hub_settings.h"
+#include "control/server.h"
+#include "parent/events.h"
+#include "parent/host_keys.h"
+#include "parent/registry.h"
+#include "parent/store.h"
+#include "parent/timeout.h"
+
+#define HUB_PATH_SIZE 4096
+#define ENDPOINT_SIZE 64 /* "[address]:port" with its NUL */
+
+struct connection;
+struct site;
+struct tcp_listener;
+struct worker;
+
+TAILQ_HEAD(connection_list, connection);
+TAILQ_HEAD(site_list, site);
+
+struct hub {
+    uv_loop_t *loop;           /* borrowed from hub_run's caller */
+    const char *settings_path; /* borrowed; NULL: defaults */
+    int verbosity;             /* -v given so many times */
+    struct hub_settings settings;
+    char state_dir[HUB_PATH_SIZE];
+    char control_path[HUB_PATH_SIZE];
+    int lock;
+    int64_t started_s;
+    uint64_t started_ms;
+
+    struct host_keys keys;
+    struct store *store;
+    struct events events;
+    struct control_server *control;
+    struct tcp_listener **doors; /* for SSH, one for each `listen` */
+    size_t door_count;
+    uv_signal_t signals[4];
+    size_t signal_count;
+
+    struct worker *workers;
+    size_t worker_count;
+    size_t workers_alive; /* processes that have not been reaped */
+
+    uint64_t last_id;       /* of sessions and connections; never used twice */
+    struct site_list sites; /* by name; owned */
+    void *sites_by_name;    /* tsearch(3) */
+    struct registry sites_by_id;
+    size_t site_count, sites_online;
+    struct registry sessions;               /* owned, each also by its worker's list */
+    struct registry connections;            /* owned */
+    struct connection_list connection_list; /* the same, oldest first */
+    size_t login_count, session_count;      /* unauthenticated, authenticated */
+    size_t published_count, waiting_count;
+    void *sources; /* tsearch(3): unauthenticated connections by address */
+
+    uint64_t refused_logins, refused_lately;
+    struct timeout *minute;   /* to report refused logins */
+    struct timeout *deadline; /* of an orderly end */
+    bool stopping;
+};
+
+/* Starts, runs until told to end, cleans up.  The exit code. */
+struct hub_options {
+    const char *settings_path; /* NULL: defaults */
+    int verbosity;
+};
+int hub_run(const struct hub_options *options, struct fault *fault) MUST_CHECK;
+
+/* Validates settings and what they name, and touches nothing. */
+int hub_check(const char *settings_path, struct fault *fault) MUST_CHECK;
+
+/* Begins the orderly end; a second call ends at once. */
+void hub_stop(struct hub *hub);
+/* The last worker is gone. */
+void hub_stopped(struct hub *hub);
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * Who is it.  All refusals look alike on the wire; the log tells them apart, the store is not
+ * written.  The worker says which key was proven, and is believed in that alone: it holds the
+ * session's cryptography.
+ */
+#define _GNU_SOURCE
+#include "parent/identify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "parent/enrolment.h"
+#include "parent/peer_text.h"
+#include "parent/query.h"
+#include "parent/sites.h"
+
+#define ENROL_USER "enrol"
+
+static void refuse_login(const struct session *session, const struct message *message,
+                         const char *reason)
+{
+    char user[64];
+    peer_text(user, sizeof user, message->user);
+    log_debug(KV("session", session->id), SAY("login refused"), KV("peer", session->peer),
+              KV("user", user), KV("reason", reason));
+    session_reply(session, message->request, VERDICT_REFUSED, "");
+}
+
+/* NULL when out of memory. */
+static struct public_key *keep_key(const struct public_key *key)
+{
+    struct public_key *kept = malloc(sizeof *kept);
+    if (kept)
+        *kept = *key;
+    return kept;
+}
+
+static void identify_enrol(struct session *session, const struct message *message,
+                           const struct public_key *key)
+{
+    if ((message->flags & MESSAGE_PROVEN) == 0) {
+        session_reply(session, message->request, VERDICT_GRANTED, "");
+        return;
+    }
+    struct public_key *kept = keep_key(key);
+    if (!kept) {
+        refuse_login(session, message, "out of memory");
+        return;
+    }
+    free(session->key);
+    session->key = kept;
+    session->role = ROLE_ENROLLING;
+    public_key_fingerprint(key, session->fingerprint);
+    session_reply(session, message->request, VERDICT_PARTIAL, "");
+}
+
+/* Why this user may not log in with this key, or NULL and the site. */
+static const char *find_site(struct session *session, const struct message *message,
+                             const struct public_key *key, struct site **site, struct key_row *row)
+{
+    struct fault fault = {""};
+    *site = site_find(session->hub, message->user);
+    if (!*site)
+        return "unknown site";
+    int found = store_key_find(session->hub->store, key, row, &fault);
+    if (found < 0) {
+        log_error(SAY("the store failed"), KV("reason", fault.text));
+        return "the store failed";
+    }
+    if (found == 0)
+        return "unknown key";
+    if (row->site != (*site)->row.id)
+        return "the key of another site";
+    return (*site)->row.enabled ? NULL : "the site is disabled";
+}
+
+static void identify_site(struct session *session, const struct message *message,
+                          const struct public_key *key)
+{
+    struct site *site;
+    struct key_row row;
+    const char *reason = find_site(session, message, key, &site, &row);
+    if (reason) {
+        refuse_login(session, message, reason);
+        return;
+    }
+    if ((message->flags & MESSAGE_PROVEN) != 0) {
+        struct public_key *kept = row.state == KEY_PENDING ? keep_key(key) : NULL;
+        if (row.state == KEY_PENDING && !kept) {
+            refuse_login(session, message, "out of memory");
+            return;
+        }
+        free(session->key);
+        session->key = kept;
+        session_identify(session, site, ROLE_SITE, row.fingerprint);
+    }
+    session_reply(session, message->request, VERDICT_GRANTED, "");
+}
+
+int identify_on_identify(struct session *session, const struct message *message,
+                         struct fault *fault)
+{
+    (void)fault;
+    struct public_key key;
+    struct fault refusal = {""};
+    if (session->site) {
+        refuse_login(session, message, "it is identified already");
+        return 0;
+    }
+    if (public_key_from_blob(message->key, message->key_length, &key, &refusal) != 0) {
+        refuse_login(session, message, refusal.text);
+        return 0;
+    }
+    if (strcmp(message->user, ENROL_USER) == 0)
+        identify_enrol(session, message, &key);
+    else
+        identify_site(session, message, &key);
+    return 0;
+}
+
+static bool site_is_enabled(void *owner, int64_t site_id)
+{
+    const struct hub *hub = owner;
+    const struct site *site = registry_find(&hub->sites_by_id, (uint64_t)site_id);
+    return site && site->row.enabled;
+}
+
+static void raise_alarm(struct session *session, const struct keyfile_row *row)
+{
+    struct site *site = registry_find(&session->hub->sites_by_id, (uint64_t)row->site);
+    if (!site || !site_may_audit(site))
+        return;
+    event_say(session->hub, "keyfile.alarm", row->site_name, NULL, session->peer,
+              "keyfile %s was used by key %s from %s; now key %s tries it from %s", row->id,
+              row->used_key, row->used_from, session->fingerprint, session->peer);
+}
+
+static void grant_redemption(struct session *session, const struct message *message,
+                             struct site *site, const struct keyfile_row *row, bool again)
+{
+    session_identify(session, site, ROLE_ENROLLED, session->fingerprint);
+    event_say(session->hub, "site.enrolled", site->row.name, NULL, session->peer,
+              "keyfile %s, key %s%s", row->id, session->fingerprint, again ? ", again" : "");
+    size_t length = 0;
+    char *text = query_enrolled_text(session, &length);
+    session_reply_data(session, message->request, VERDICT_GRANTED, text ? text : "", length);
+    free(text);
+}
+
+static enum redeem_result redeem(struct session *session, const struct message *message,
+                                 struct keyfile_row *row)
+{
+    struct fault fault = {""};
+    const struct redemption redemption = {
+        .token = message->text,
+        .key = session->key,
+        .host = session->host,
+        .now_s = clock_wall_s(),
+        .site_enabled = site_is_enabled,
+        .owner = session->hub,
+    };
+    enum redeem_result result = enrolment_redeem(session->hub->store, &redemption, row, &fault);
+    if (result == REDEEM_FAILED)
+        log_error(SAY("the store failed"), KV("reason", fault.text));
+    return result;
+}
+
+int identify_on_redeem(struct session *session, const struct message *message, struct fault *fault)
+{
+    if (session->role != ROLE_ENROLLING || message->key_length != session->key->length ||
+        memcmp(message->key, session->key->blob, message->key_length) != 0)
+        return fault_set(fault, "REDEEM of session %llu with a key it has not proven",
+                         (unsigned long long)session->id);
+    struct keyfile_row row;
+    enum redeem_result result = REDEEM_UNKNOWN;
+    if (session->token_tries++ < session->hub->settings.login_tries)
+        result = redeem(session, message, &row);
+    bool granted = result == REDEEM_GRANTED || result == REDEEM_REPEATED;
+    struct site *site =
+        granted ? registry_find(&session->hub->sites_by_id, (uint64_t)row.site) : NULL;
+    if (site) {
+        grant_redemption(session, message, site, &row, result == REDEEM_REPEATED);
+        return 0;
+    }
+    if (result == REDEEM_OTHER_KEY)
+        raise_alarm(session, &row);
+    log_info(KV("session", session->id), SAY("token refused"), KV("peer", session->peer),
+             KV("key", session->fingerprint), KV("reason", redeem_result_text(result)));
+    session_reply(session, message->request, VERDICT_REFUSED, "");
+    return 0;
+}

@@ -1,0 +1,10 @@
+/* Text that a peer sent, made fit to be kept, shown and put into JSON. */
+#ifndef PARENT_PEER_TEXT_H
+#define PARENT_PEER_TEXT_H
+
+#include <stddef.h>
+
+/* Copies what fits of valid, printable UTF-8; everything else becomes '?'. */
+void peer_text(char *to, size_t size, const char *from);
+
+#endif

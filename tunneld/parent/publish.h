@@ -1,0 +1,15 @@
+/* PUBLISH and UNPUBLISH: grant, then claim, then listener. */
+#ifndef PARENT_PUBLISH_H
+#define PARENT_PUBLISH_H
+
+#include "parent/sessions.h"
+
+int publish_on_publish(struct session *session, const struct message *message, struct fault *fault);
+int publish_on_unpublish(struct session *session, const struct message *message,
+                         struct fault *fault);
+/* The session was heard from: a contest about its claim is over. */
+void publish_alive(struct session *session);
+/* The session is ending: its claim and its waiting requests go. */
+void publish_forget(struct session *session);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * What a site may read about itself over SSH: one text for people, one channel for its agent.
+ * Nothing here shows another site.
+ */
+#define _GNU_SOURCE
+#include "parent/query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "parent/forwards.h"
+#include "parent/sites.h"
+#include "parent/snapshots.h"
+
+#define LIST_MAX_BYTES (MESSAGE_DATA_MAX - 4096) /* leaves room for what follows the list */
+
+static void write_session(FILE *out, const char *what, const struct session *session)
+{
+    char since[CLOCK_TEXT_SIZE];
+    (void)fprintf(out, "%-18s%llu from %s since %s\n", what, (unsigned long long)session->id,
+                  session->peer, clock_format(session->since_s, since));
+}
+
+static void write_forwards(FILE *out, const struct site *site)
+{
+    (void)fprintf(out, "\nforwards:%s\n", site->forward_count == 0 ? " none granted" : "");
+    for (size_t i = 0; i < site->forward_count; i++) {
+        const struct forward *forward = site->forwards[i];
+        if (ftell(out) > LIST_MAX_BYTES) {
+            (void)fprintf(out, "  ... and %zu more\n", site->forward_count - i);
+            return;
+        }
+        const char *reason = forward_reason(forward);
+        (void)fprintf(out, "  %s -> %s  %s%s%s\n", forward->listen, forward->grant.target,
+                      forward_state_name(forward_state(forward)), reason[0] != '\0' ? ": " : "",
+                      reason);
+    }
+}
+
+static void write_refusals(FILE *out, const struct site *site)
+{
+    size_t kept = site->next_refusal < REFUSALS_KEPT ? site->next_refusal : REFUSALS_KEPT;
+    if (kept > 0)
+        (void)fprintf(out, "\nrefused lately:\n");
+    for (size_t i = 0; i < kept; i++) {
+        const struct refusal *refusal =
+            &site->refusals[(site->next_refusal - kept + i) % REFUSALS_KEPT];
+        char time[CLOCK_TEXT_SIZE];
+        (void)fprintf(out, "  %s  %s\n", clock_format(refusal->time_s, time), refusal->text);
+    }
+}
+
+static void write_status(FILE *out, const struct session *session)
+{
+    const struct site *site = session->site;
+    const struct session *main_session = site_main_session(site);
+    (void)fprintf(out, "%-18s%s\n", "site", site->row.name);
+    (void)fprintf(out, "%-18stunneld %s\n", "hub", TUNNEL_VERSION);
+    (void)fprintf(out, "%-18s%s (%s)\n", "key", session->fingerprint,
+                  key_state_name(session->key ? KEY_PENDING : KEY_CURRENT));
+    write_session(out, "this session", session);
+    if (main_session && session_is_publisher(main_session))
+        write_session(out, "publisher", main_session);
+    else
+        (void)fprintf(out, "%-18snone\n", "publisher");
+    write_forwards(out, site);
+    write_refusals(out, site);
+}
+
+static void write_enrolled(FILE *out, const struct session *session)
+{
+    const struct site *site = session->site;
+    const struct host_port_list *hubs = &session->hub->settings.public_addresses;
+    const char *host = hubs->count > 0 ? hubs->items[0].host : "HUB";
+    (void)fprintf(out, "Key %s is enrolled for site '%s'.\n", session->fingerprint, site->row.name);
+    (void)fprintf(out, "It becomes the site's key at its first use:\n");
+    if (hubs->count > 0 && hubs->items[0].port != 22)
+        (void)fprintf(out, "  ssh -N -p %u", (unsigned)hubs->items[0].port);
+    else
+        (void)fprintf(out, "  ssh -N");
+    if (site->forward_count > 0)
+        (void)fprintf(out, " -R %u:%s", (unsigned)site->forwards[0]->grant.port,
+                      site->forwards[0]->grant.target);
+    else
+        (void)fprintf(out, " -R PORT:HOST:PORT");
+    (void)fprintf(out, " %s@%s\n", site->row.name, host);
+    (void)fprintf(out, "What the hub grants: ssh %s@%s status\n", site->row.name, host);
+}
+
+static char *write_text(const struct session *session, size_t *length,
+                        void (*write)(FILE *out, const struct session *session))
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, length);
+    if (!out)
+        return NULL;
+    write(out, session);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+char *query_enrolled_text(const struct session *session, size_t *length)
+{
+    return write_text(session, length, write_enrolled);
+}
+
+static void answer_text(struct session *session, uint64_t request,
+                        void (*write)(FILE *out, const struct session *session))
+{
+    size_t length = 0;
+    char *text = write_text(session, &length, write);
+    if (text)
+        session_reply_data(session, request, VERDICT_GRANTED, text, length);
+    else
+        session_reply(session, request, VERDICT_REFUSED, "the hub is out of memory");
+    free(text);
+}
+
+static void answer_forwards(struct session *session, uint64_t request)
+{
+    struct fault fault = {""};
+    if (session_activate_key(session, &fault) != 0) {
+        session_reply(session, request, VERDICT_REFUSED, fault.text);
+        return;
+    }
+    session->following = true;
+    session_serve(session);
+    session_reply(session, request, VERDICT_GRANTED, "");
+    snapshot_send(session);
+}
+
+int query_on_query(struct session *session, const struct message *message, struct fault *fault)
+{
+    (void)fault;
+    const char *command = message->text;
+    if (session->role == ROLE_ENROLLED) {
+        answer_text(session, message->request, write_enrolled);
+    } else if (command[0] == '\0' || strcmp(command, "status") == 0) {
+        answer_text(session, message->request, write_status);
+    } else if (strcmp(command, "forwards") == 0) {
+        answer_forwards(session, message->request);
+    } else {
+        static const char reason[] = "only the commands 'status' and 'forwards' are served here";
+        site_refused(session->site, session->peer, reason);
+        session_reply(session, message->request, VERDICT_REFUSED, reason);
+    }
+    return 0;
+}

@@ -1,0 +1,131 @@
+/* Rows of the control verbs' lists; field names are those of docs/architecture.md. */
+#define _GNU_SOURCE
+#include "parent/rows.h"
+
+#include "base/clock.h"
+#include "parent/enrolment.h"
+#include "parent/workers.h"
+
+json_t *json_words(const char *text)
+{
+    return text[0] != '\0' ? json_string(text) : json_null();
+}
+
+json_t *json_time(int64_t wall_s)
+{
+    char text[CLOCK_TEXT_SIZE];
+    return wall_s != 0 ? json_string(clock_format(wall_s, text)) : json_null();
+}
+
+static json_int_t seconds_since(uint64_t since_ms)
+{
+    return (json_int_t)((clock_monotonic_ms() - since_ms) / 1000);
+}
+
+static const char *site_state(const struct site *site)
+{
+    if (!site->row.enabled)
+        return "disabled";
+    if (site->serving_count > 0)
+        return "online";
+    return site->row.last_seen_s != 0 ? "offline" : "never";
+}
+
+static void on_first_key(void *owner, const struct key_row *row)
+{
+    json_t **key = owner;
+    if (!*key)
+        *key = json_string(row->fingerprint);
+}
+
+/* The current key, or else the pending one. */
+static json_t *site_key(const struct site *site)
+{
+    json_t *key = NULL;
+    if (store_keys(site->hub->store, site->row.id, on_first_key, &key, NULL) != 0 || !key)
+        return json_null();
+    return key;
+}
+
+json_t *row_site(const struct site *site)
+{
+    const struct session *session = site_main_session(site);
+    json_int_t forwards = 0;
+    for (size_t i = 0; i < site->forward_count; i++)
+        forwards += site->forwards[i]->session != NULL;
+    int64_t seen_s = site->serving_count > 0 ? clock_wall_s() : site->row.last_seen_s;
+    return json_pack(
+        "{s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "name", site->row.name, "state",
+        site_state(site), "enabled", (int)site->row.enabled, "key", site_key(site), "session",
+        session ? json_integer((json_int_t)session->id) : json_null(), "forwards", forwards,
+        "grants", (json_int_t)site->forward_count, "last_seen", json_time(seen_s), "last_reason",
+        json_words(site->row.last_reason), "created", json_time(site->row.created_s));
+}
+
+json_t *row_keyfile(const struct keyfile_row *keyfile)
+{
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", keyfile->id, "site",
+                     keyfile->site_name, "state", keyfile_display_state(keyfile, clock_wall_s()),
+                     "issued", json_time(keyfile->issued_s), "expires",
+                     json_time(keyfile->expires_s), "from", json_words(keyfile->from), "key",
+                     json_words(keyfile->used_key), "used", json_time(keyfile->used_s), "used_from",
+                     json_words(keyfile->used_from));
+}
+
+json_t *row_port(const struct forward *forward)
+{
+    const struct grant *grant = &forward->grant;
+    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:s, s:o, s:o}", "site",
+                     forward->site->row.name, "listen", forward->listen, "address", grant->address,
+                     "port", (int)grant->port, "target", grant->target, "enabled",
+                     (int)grant->enabled, "state", forward_state_name(forward_state(forward)),
+                     "reason", json_words(forward_reason(forward)), "created",
+                     json_time(grant->created_s));
+}
+
+json_t *row_session(const struct session *session)
+{
+    static const struct site_row unknown;
+    const struct site_row *site = session->site ? &session->site->row : &unknown;
+    const char *role = session_is_publisher(session)    ? "publisher"
+                       : session->role == ROLE_ENROLLED ? "enrol"
+                                                        : "site";
+    json_t *rtt_ms =
+        session->rtt_us != 0 ? json_real((double)session->rtt_us / 1000.0) : json_null();
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:i}", "id",
+                     (json_int_t)session->id, "site", session->site_name, "role", role, "peer",
+                     session->peer, "software", json_words(session->software), "cipher",
+                     json_words(session->cipher), "key", session->fingerprint, "since",
+                     json_time(session->since_s), "since_s", seconds_since(session->since_ms),
+                     "rtt_ms", rtt_ms, "reconnects", (json_int_t)site->reconnects,
+                     "last_disconnect", json_time(site->last_disconnect_s), "last_reason",
+                     json_words(site->last_reason), "worker", (int)session->worker->number);
+}
+
+json_t *row_forward(const struct forward *forward)
+{
+    json_t *session =
+        forward->session ? json_integer((json_int_t)forward->session->id) : json_null();
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "site",
+        forward->site->row.name, "listen", forward->listen, "target", forward->grant.target,
+        "state", forward_state_name(forward_state(forward)), "reason",
+        json_words(forward_reason(forward)), "connections", (json_int_t)forward->connection_count,
+        "connections_total", (json_int_t)forward->connections_total, "waiting",
+        (json_int_t)forward->waiting_count, "bytes_in", (json_int_t)forward->bytes_in, "bytes_out",
+        (json_int_t)forward->bytes_out, "errors", (json_int_t)forward->errors, "last_error",
+        json_words(forward->last_error), "session", session);
+}
+
+json_t *row_connection(const struct connection *connection)
+{
+    const struct forward *forward = connection->forward;
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "id", (json_int_t)connection->id,
+        "site", forward->site->row.name, "listen", forward->listen, "visitor", connection->visitor,
+        "target", forward->grant.target, "state",
+        connection->state == CONNECTION_OPEN ? "open" : "opening", "since",
+        json_time(connection->since_s), "duration_s", seconds_since(connection->since_ms),
+        "bytes_in", (json_int_t)connection->bytes_in, "bytes_out",
+        (json_int_t)connection->bytes_out);
+}

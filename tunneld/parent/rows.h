@@ -1,0 +1,23 @@
+/* Rows of the lists that the control verbs return. */
+#ifndef PARENT_ROWS_H
+#define PARENT_ROWS_H
+
+#include <jansson.h>
+
+#include "parent/connections.h"
+#include "parent/sessions.h"
+#include "parent/sites.h"
+
+/* Each NULL when out of memory. */
+json_t *row_site(const struct site *site);
+json_t *row_keyfile(const struct keyfile_row *keyfile);
+json_t *row_port(const struct forward *forward);
+json_t *row_session(const struct session *session);
+json_t *row_forward(const struct forward *forward);
+json_t *row_connection(const struct connection *connection);
+
+/* null where there is nothing. */
+json_t *json_words(const char *text);
+json_t *json_time(int64_t wall_s);
+
+#endif

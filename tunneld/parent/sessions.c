@@ -1,0 +1,250 @@
+/*
+ * Sessions: their bounds, their life, what makes a site online.  Who a peer is decides
+ * identify.c, what it may publish publish.c; this file reads nothing from any socket.
+ */
+#define _GNU_SOURCE
+#include "parent/sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "parent/connections.h"
+#include "parent/peer_text.h"
+#include "parent/publish.h"
+#include "parent/sites.h"
+#include "parent/sources.h"
+#include "parent/workers.h"
+
+#define OVERDUE_MS 30000 /* from CLOSE to GONE */
+
+static const char *const state_names[] = {
+    [SESSION_LOGIN] = "login", [SESSION_UP] = "up", [SESSION_CLOSING] = "closing"};
+
+void session_set_state(struct session *session, enum session_state state)
+{
+    log_debug(KV("session", session->id), SAY("state"), KV("from", state_names[session->state]),
+              KV("to", state_names[state]));
+    session->state = state;
+}
+
+static struct session *session_new(struct hub *hub, struct worker *worker,
+                                   const struct sockaddr *peer)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (!session)
+        return NULL;
+    char text[HOST_PORT_SIZE], host[HOST_SIZE];
+    (void)address_host(peer, host);
+    (void)text_copy(session->peer, sizeof session->peer, address_format(peer, text));
+    (void)text_copy(session->host, sizeof session->host, host);
+    session->id = ++hub->last_id;
+    session->hub = hub;
+    session->worker = worker;
+    session->since_s = clock_wall_s();
+    session->since_ms = clock_monotonic_ms();
+    TAILQ_INIT(&session->connections);
+    TAILQ_INIT(&session->requests);
+    if (registry_add(&hub->sessions, session) == 0)
+        return session;
+    free(session);
+    return NULL;
+}
+
+/* Too many at once, or from one address: one stranger cannot keep all others out. */
+static const char *reason_to_turn_away(struct hub *hub, const struct sockaddr *peer)
+{
+    uint64_t share = hub->settings.max_logins / 4;
+    if (hub->session_count >= hub->settings.max_sessions)
+        return "max_sessions reached";
+    if (hub->login_count >= hub->settings.max_logins)
+        return "max_logins reached";
+    if (source_logins(hub, peer) >= (share > 0 ? share : 1))
+        return "a quarter of max_logins reached by one address";
+    return NULL;
+}
+
+static void turn_away(struct hub *hub, int descriptor, const struct sockaddr *peer,
+                      const char *reason)
+{
+    char text[HOST_PORT_SIZE];
+    hub->refused_logins++;
+    hub->refused_lately++;
+    log_debug(KV("peer", address_format(peer, text)), SAY("turned away"), KV("reason", reason));
+    (void)close(descriptor);
+}
+
+static void hand_over(struct session *session, int descriptor)
+{
+    struct message message;
+    message_init(&message, MESSAGE_SESSION);
+    message.sid = session->id;
+    (void)text_copy(message.peer, sizeof message.peer, session->peer);
+    message.descriptor = descriptor;
+    worker_send(session->worker, &message);
+    (void)close(descriptor);
+}
+
+void session_accept(void *owner, int descriptor, const struct sockaddr *peer)
+{
+    struct hub *hub = owner;
+    const char *reason = reason_to_turn_away(hub, peer);
+    struct worker *worker = workers_choose(hub);
+    if (!reason && !worker)
+        reason = "no worker lives";
+    struct session *session = reason ? NULL : session_new(hub, worker, peer);
+    if (!session) {
+        turn_away(hub, descriptor, peer, reason ? reason : "out of memory");
+        return;
+    }
+    session->source = source_enter(hub, peer);
+    TAILQ_INSERT_TAIL(&worker->sessions, session, of_worker);
+    worker->session_count++;
+    hub->login_count++;
+    log_debug(KV("session", session->id), SAY("accepted"), KV("peer", session->peer),
+              KV("worker", worker->number));
+    hand_over(session, descriptor);
+}
+
+void session_identify(struct session *session, struct site *site, enum session_role role,
+                      const char *fingerprint)
+{
+    session->site = site;
+    session->role = role;
+    (void)text_copy(session->site_name, sizeof session->site_name, site->row.name);
+    (void)text_copy(session->fingerprint, sizeof session->fingerprint, fingerprint);
+    TAILQ_INSERT_TAIL(&site->sessions, session, of_site);
+}
+
+bool session_is_publisher(const struct session *session)
+{
+    return session->site && session->site->claim.state != CLAIM_FREE &&
+           session->site->claim.holder == session->id;
+}
+
+static void on_overdue(void *owner)
+{
+    struct session *session = owner;
+    worker_kill(session->worker, "a session that was to be closed has not ended");
+}
+
+void session_close(struct session *session, const char *reason)
+{
+    if (session->state == SESSION_CLOSING)
+        return;
+    (void)text_copy(session->reason, sizeof session->reason, reason);
+    struct message message;
+    message_init(&message, MESSAGE_CLOSE);
+    message.sid = session->id;
+    (void)text_copy(message.text, sizeof message.text, reason);
+    worker_send(session->worker, &message);
+    session_set_state(session, SESSION_CLOSING);
+    forwards_hold_session(session, reason);
+    publish_forget(session);
+    if (timeout_set(session->hub->loop, &session->overdue, OVERDUE_MS, on_overdue, session) != 0)
+        log_warning(KV("session", session->id), SAY("closes without a deadline: out of memory"));
+}
+
+static void count_out(struct session *session)
+{
+    struct hub *hub = session->hub;
+    session->worker->session_count--;
+    TAILQ_REMOVE(&session->worker->sessions, session, of_worker);
+    registry_remove(&hub->sessions, session);
+    if (session->authenticated) {
+        hub->session_count--;
+        return;
+    }
+    hub->login_count--;
+    hub->refused_logins++;
+    hub->refused_lately++;
+    source_leave(hub, session->source);
+}
+
+static void leave_site(struct session *session, const char *reason)
+{
+    struct site *site = session->site;
+    int64_t now_s = clock_wall_s();
+    TAILQ_REMOVE(&site->sessions, session, of_site);
+    if (!session->serving)
+        return;
+    site->row.last_seen_s = now_s;
+    site->row.last_disconnect_s = now_s;
+    peer_text(site->row.last_reason, sizeof site->row.last_reason, reason);
+    events_site_changed(session->hub, site);
+    if (--site->serving_count > 0)
+        return;
+    session->hub->sites_online--;
+    event_say(session->hub, "site.offline", site->row.name, NULL, session->peer, "%s", reason);
+}
+
+static void log_end(const struct session *session, const char *reason)
+{
+    long long age_s = (long long)((clock_monotonic_ms() - session->since_ms) / 1000);
+    if (!session->authenticated)
+        log_debug(KV("session", session->id), SAY("ended before it was authenticated"),
+                  KV("peer", session->peer), KV("reason", reason));
+    else
+        log_info(KV("site", session->site_name), KV("session", session->id), SAY("ended"),
+                 KV("peer", session->peer), KV("duration_s", age_s), KV("reason", reason));
+}
+
+void session_end(struct session *session, const char *reason)
+{
+    if (session->reason[0] != '\0')
+        reason = session->reason;
+    timeout_clear(&session->overdue);
+    forwards_hold_session(session, reason);
+    publish_forget(session);
+    connections_lose(session, reason);
+    if (session->site)
+        leave_site(session, reason);
+    log_end(session, reason);
+    count_out(session);
+    free(session->key);
+    free(session);
+}
+
+void session_serve(struct session *session)
+{
+    struct site *site = session->site;
+    if (session->serving || !site)
+        return;
+    session->serving = true;
+    if (site->row.last_seen_s != 0)
+        site->row.reconnects++;
+    site->row.last_seen_s = clock_wall_s();
+    events_site_changed(session->hub, site);
+    if (site->serving_count++ > 0)
+        return;
+    session->hub->sites_online++;
+    event_say(session->hub, "site.online", site->row.name, NULL, session->peer, "%s",
+              session->software);
+}
+
+int session_activate_key(struct session *session, struct fault *fault)
+{
+    struct key_row row;
+    struct site *site = session->site;
+    if (!session->key)
+        return 0;
+    int found = store_key_find(session->hub->store, session->key, &row, fault);
+    if (found < 0)
+        return -1;
+    if (found == 0 || row.site != site->row.id)
+        return fault_set(fault, "this key was revoked before its first use: ask for a new keyfile");
+    if (row.state == KEY_PENDING) {
+        if (store_key_activate(session->hub->store, site->row.id, session->key, clock_wall_s(),
+                               fault) != 0)
+            return -1;
+        event_say(session->hub, "site.activated", site->row.name, NULL, session->peer,
+                  "key %s is current now", session->fingerprint);
+        (void)site_close_sessions(site, session->fingerprint, "replaced by a new key");
+    }
+    free(session->key);
+    session->key = NULL;
+    return 0;
+}

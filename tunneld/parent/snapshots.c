@@ -1,0 +1,69 @@
+/*
+ * The forwards list of a site, as the hub pushes it to sessions that follow the `forwards`
+ * channel.  Always the whole list: whoever missed one is right again with the next.
+ */
+#define _GNU_SOURCE
+#include "parent/snapshots.h"
+
+#include <stdlib.h>
+
+#include "control/frames.h"
+#include "parent/forwards.h"
+#include "parent/sessions.h"
+#include "parent/sites.h"
+#include "parent/workers.h"
+
+json_t *snapshot_json(const struct site *site)
+{
+    json_t *forwards = json_array();
+    for (size_t i = 0; i < site->forward_count; i++) {
+        const struct grant *grant = &site->forwards[i]->grant;
+        if (!grant->enabled)
+            continue;
+        json_t *forward = json_pack("{s:s, s:i, s:s}", "address", grant->address, "port",
+                                    (int)grant->port, "target", grant->target);
+        if (json_array_append_new(forwards, forward) != 0) {
+            json_decref(forwards);
+            return NULL;
+        }
+    }
+    return json_pack("{s:I, s:o}", "generation", (json_int_t)site->generation, "forwards",
+                     forwards);
+}
+
+void snapshot_cut(const char *line, size_t length, size_t size, snapshot_piece *piece, void *owner)
+{
+    size_t at = 0;
+    while (length - at > size) {
+        piece(owner, line + at, size, false);
+        at += size;
+    }
+    piece(owner, line + at, length - at, true);
+}
+
+static void send_piece(void *owner, const char *data, size_t length, bool last)
+{
+    const struct session *session = owner;
+    struct message message;
+    message_init(&message, MESSAGE_SNAPSHOT);
+    message.sid = session->id;
+    message.generation = session->site->generation;
+    message.flags = last ? MESSAGE_LAST : 0;
+    message.data = (const uint8_t *)data;
+    message.data_length = length;
+    worker_send(session->worker, &message);
+}
+
+void snapshot_send(struct session *session)
+{
+    size_t length = 0;
+    json_t *snapshot = snapshot_json(session->site);
+    char *line = snapshot ? frame_text(snapshot, &length) : NULL;
+    json_decref(snapshot);
+    if (!line) {
+        session_close(session, "the hub is out of memory");
+        return;
+    }
+    snapshot_cut(line, length, MESSAGE_DATA_MAX, send_piece, session);
+    free(line);
+}

@@ -1,0 +1,196 @@
+/*
+ * `site.check`: what stands between a visitor and this site's targets, as a chain of verdicts.
+ * It looks at what is known already and disturbs nothing.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "parent/enrolment.h"
+#include "parent/rows.h"
+#include "parent/verbs.h"
+
+#define PASS "PASS"
+#define FAIL "FAIL"
+#define SKIP "SKIP"
+
+struct check {
+    json_t *rows;
+    const struct site *site;
+};
+
+static void say(const struct check *check, const char *component, const char *target,
+                const char *verdict, const char *detail, const char *advice)
+{
+    (void)json_array_append_new(check->rows,
+                                json_pack("{s:s, s:o, s:s, s:s, s:o}", "component", component,
+                                          "target", json_words(target), "verdict", verdict,
+                                          "detail", detail, "advice", json_words(advice)));
+}
+
+static void check_enabled(const struct check *check)
+{
+    if (check->site->row.enabled)
+        say(check, "enabled", "", PASS, "the site is enabled", "");
+    else
+        say(check, "enabled", "", FAIL, "the site is disabled", "tunnelctl site enable NAME");
+}
+
+static void on_key(void *owner, const struct key_row *row)
+{
+    struct key_row *best = owner;
+    if (row->state > best->state)
+        *best = *row;
+}
+
+static void on_keyfile(void *owner, const struct keyfile_row *row)
+{
+    struct keyfile_row *newest = owner;
+    if (newest->id[0] == '\0')
+        *newest = *row;
+}
+
+static void say_no_key(const struct check *check, const struct keyfile_row *keyfile)
+{
+    char detail[160];
+    const char *state = keyfile_display_state(keyfile, clock_wall_s());
+    if (keyfile->id[0] == '\0') {
+        say(check, "keyfile", "", FAIL, "the site was never enrolled",
+            "tunnelctl keyfile issue NAME -o NAME.keyfile");
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "keyfile %s is %s and no key is enrolled", keyfile->id,
+                   state);
+    if (strcmp(state, "open") == 0)
+        say(check, "keyfile", keyfile->id, FAIL, detail,
+            "at the site: tunnel-agent enrol NAME.keyfile");
+    else
+        say(check, "keyfile", keyfile->id, FAIL, detail,
+            "tunnelctl keyfile issue NAME -o NAME.keyfile");
+}
+
+static void check_keyfile(const struct check *check)
+{
+    struct key_row key = {.state = KEY_NONE};
+    struct keyfile_row keyfile = {.id = ""};
+    struct store *store = check->site->hub->store;
+    char detail[160], since[CLOCK_TEXT_SIZE];
+    if (store_keys(store, check->site->row.id, on_key, &key, NULL) != 0 ||
+        store_keyfiles(store, check->site->row.id, on_keyfile, &keyfile, NULL) != 0) {
+        say(check, "keyfile", "", FAIL, "the store cannot be read", "look into tunneld's log");
+        return;
+    }
+    if (key.state == KEY_NONE) {
+        say_no_key(check, &keyfile);
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "key %s is %s since %s", key.fingerprint,
+                   key_state_name(key.state), clock_format(key.since_s, since));
+    if (key.state == KEY_CURRENT)
+        say(check, "keyfile", key.keyfile, PASS, detail, "");
+    else
+        say(check, "keyfile", key.keyfile, FAIL, detail,
+            "the site must connect once: tunnel-agent run");
+}
+
+static void check_session(const struct check *check)
+{
+    char detail[256], since[CLOCK_TEXT_SIZE];
+    const struct session *session = site_main_session(check->site);
+    if (!session) {
+        say(check, "session", "", FAIL, "the site is not connected",
+            "at the site: is tunnel-agent running, and can it reach this hub?");
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "session %llu from %s since %s, %s",
+                   (unsigned long long)session->id, session->peer,
+                   clock_format(session->since_s, since), session->software);
+    say(check, "session", session->peer, PASS, detail, "");
+}
+
+static void check_last_disconnect(const struct check *check)
+{
+    char detail[REASON_SIZE + 64], time[CLOCK_TEXT_SIZE];
+    const struct site_row *row = &check->site->row;
+    if (row->last_disconnect_s == 0) {
+        say(check, "last disconnect", "", SKIP, "none so far", "");
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "%s: %s", clock_format(row->last_disconnect_s, time),
+                   row->last_reason);
+    say(check, "last disconnect", "", check->site->serving_count > 0 ? PASS : SKIP, detail, "");
+}
+
+static const char *advice_for(enum forward_state state)
+{
+    switch (state) {
+    case FORWARD_DISABLED:
+        return "tunnelctl port enable SITE PORT";
+    case FORWARD_REFUSED:
+        return "remove what the reason names; allow_targets is the site's own list";
+    case FORWARD_OFFLINE:
+    case FORWARD_WAITING:
+        return "the site must connect and publish it";
+    default:
+        return "";
+    }
+}
+
+static void check_forward(const struct check *check, const struct forward *forward)
+{
+    char detail[REASON_SIZE + 32];
+    enum forward_state state = forward_state(forward);
+    const char *reason = forward_reason(forward);
+    (void)snprintf(detail, sizeof detail, "%s%s%s", forward_state_name(state),
+                   reason[0] != '\0' ? ": " : "", reason);
+    say(check, "forward", forward->listen, state == FORWARD_PUBLISHED ? PASS : FAIL, detail,
+        advice_for(state));
+}
+
+static void check_target(const struct check *check, const struct forward *forward)
+{
+    const char *target = forward->grant.target;
+    switch (forward->health) {
+    case TARGET_ANSWERS:
+        say(check, "target", target, PASS, "it answered the last visitor", "");
+        return;
+    case TARGET_FAILS:
+        say(check, "target", target, FAIL, forward->last_error,
+            "at the site: does something listen there?");
+        return;
+    default:
+        say(check, "target", target, SKIP, "no visitor has tried it yet", "");
+        return;
+    }
+}
+
+static void check_forwards(const struct check *check)
+{
+    const struct site *site = check->site;
+    if (site->forward_count == 0)
+        say(check, "forward", "", FAIL, "no port is granted",
+            "tunnelctl port allow NAME PORT --target HOST:PORT");
+    for (size_t i = 0; i < site->forward_count; i++)
+        check_forward(check, site->forwards[i]);
+    for (size_t i = 0; i < site->forward_count; i++)
+        check_target(check, site->forwards[i]);
+}
+
+void verb_site_check(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    const char *name = arg_text(args, "name");
+    struct check check = {.rows = json_array(), .site = site_find(hub, name)};
+    if (!check.site) {
+        say(&check, "known", name, FAIL, "there is no such site", "tunnelctl site add NAME");
+        control_reply(request, check.rows);
+        return;
+    }
+    say(&check, "known", name, PASS, "the site is known", "");
+    check_enabled(&check);
+    check_keyfile(&check);
+    check_session(&check);
+    check_last_disconnect(&check);
+    check_forwards(&check);
+    control_reply(request, check.rows);
+}

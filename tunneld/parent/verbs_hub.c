@@ -1,0 +1,146 @@
+/* Control verbs about the hub itself. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "parent/rows.h"
+#include "parent/tcp_listener.h"
+#include "parent/verbs.h"
+#include "parent/workers.h"
+
+#define EVENTS_MAX 1000
+
+void verb_version(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    (void)hub;
+    (void)args;
+    control_reply(request, json_pack("{s:s, s:s, s:s, s:s}", "version", TUNNEL_VERSION, "libssh",
+                                     TUNNEL_LIBSSH_VERSION, "sqlite", store_library_version(),
+                                     "libuv", uv_version_string()));
+}
+
+static json_t *list_doors(const struct hub *hub)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < hub->door_count; i++)
+        (void)json_array_append_new(list, json_string(tcp_listener_text(hub->doors[i])));
+    return list;
+}
+
+static json_t *list_public_addresses(const struct hub *hub)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < hub->settings.public_addresses.count; i++) {
+        const struct host_port *address = &hub->settings.public_addresses.items[i];
+        char text[HOST_PORT_SIZE];
+        host_port_format(address->host, address->port, text);
+        (void)json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
+static json_t *list_workers(const struct hub *hub)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < hub->worker_count; i++) {
+        const struct worker *worker = &hub->workers[i];
+        const char *confinement =
+            worker->state == WORKER_READY ? worker->confinement : worker_state_name(worker->state);
+        (void)json_array_append_new(
+            list, json_pack("{s:i, s:o, s:I, s:I, s:s}", "number", (int)worker->number, "pid",
+                            worker->running ? json_integer(worker->process.pid) : json_null(),
+                            "sessions", (json_int_t)worker->session_count, "connections",
+                            (json_int_t)worker->connection_count, "confinement", confinement));
+    }
+    return list;
+}
+
+static json_t *identity(const struct hub *hub)
+{
+    char current[FINGERPRINT_SIZE], standby[FINGERPRINT_SIZE];
+    public_key_fingerprint(&hub->keys.keys[HOST_KEY_CURRENT], current);
+    public_key_fingerprint(&hub->keys.keys[HOST_KEY_STANDBY], standby);
+    return json_pack("{s:s, s:i, s:o, s:I, s:s, s:s, s:o, s:o, s:s, s:s, s:o}", "version",
+                     TUNNEL_VERSION, "pid", (int)getpid(), "started", json_time(hub->started_s),
+                     "uptime_s", (json_int_t)((clock_monotonic_ms() - hub->started_ms) / 1000),
+                     "state_dir", hub->state_dir, "control_socket", hub->control_path, "listen",
+                     list_doors(hub), "public_addresses", list_public_addresses(hub), "host_key",
+                     current, "standby_key", standby, "workers", list_workers(hub));
+}
+
+void verb_status(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    (void)args;
+    json_t *data = identity(hub);
+    json_t *counts = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "sites", (json_int_t)hub->site_count,
+        "sites_online", (json_int_t)hub->sites_online, "sessions", (json_int_t)hub->session_count,
+        "logins", (json_int_t)hub->login_count, "forwards", (json_int_t)hub->published_count,
+        "connections", (json_int_t)hub->connections.count, "waiting",
+        (json_int_t)hub->waiting_count, "refused_logins", (json_int_t)hub->refused_logins,
+        "log_level", log_level_name(log_get_level()));
+    if (data && counts)
+        (void)json_object_update(data, counts);
+    json_decref(counts);
+    control_reply(request, data);
+}
+
+void verb_log_level(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    enum log_level level;
+    const char *name = arg_text(args, "level");
+    if (!log_level_parse(name, &level)) {
+        control_refuse(request, "'%.64s' is no log level: error, warning, info, debug or trace",
+                       name);
+        return;
+    }
+    log_set_level(level);
+    workers_tell_settings(hub);
+    verb_done(hub, request, NULL, "%s", log_level_name(level));
+    control_reply(request, json_pack("{s:s}", "level", log_level_name(level)));
+}
+
+void verb_host_key_show(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    static const char *const kinds[HOST_KEY_KINDS] = {"current", "standby"};
+    (void)args;
+    json_t *list = json_array();
+    for (int kind = 0; kind < HOST_KEY_KINDS; kind++) {
+        char fingerprint[FINGERPRINT_SIZE], line[PUBLIC_KEY_LINE_SIZE];
+        public_key_fingerprint(&hub->keys.keys[kind], fingerprint);
+        public_key_line(&hub->keys.keys[kind], line);
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "kind", kinds[kind],
+                                                    "fingerprint", fingerprint, "line", line));
+    }
+    control_reply(request, list);
+}
+
+static void on_audit(void *owner, const struct audit_row *row)
+{
+    (void)json_array_append_new(owner, event_json(row));
+}
+
+void verb_events(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    struct fault fault = {""};
+    int64_t since_s = arg_number(args, "since_s"), since = 0;
+    if (since_s < 0) {
+        control_refuse(request, "since_s must not be negative");
+        return;
+    }
+    if (since_s > 0)
+        since = clock_wall_s() - since_s;
+    events_flush(hub);
+    json_t *list = json_array();
+    if (store_audit(hub->store, since, EVENTS_MAX, on_audit, list, &fault) != 0) {
+        json_decref(list);
+        control_refuse(request, "%s", fault.text);
+        return;
+    }
+    if (arg_flag(args, "follow"))
+        control_follow(request, list);
+    else
+        control_reply(request, list);
+}

@@ -1,0 +1,86 @@
+/* Control verbs about what lives at the moment: sessions, forwards, connections. */
+#define _GNU_SOURCE
+#include "parent/rows.h"
+#include "parent/verbs.h"
+#include "parent/workers.h"
+
+static void list_site_sessions(const struct site *site, json_t *list)
+{
+    const struct session *session;
+    TAILQ_FOREACH(session, &site->sessions, of_site)
+    {
+        if (session->authenticated)
+            (void)json_array_append_new(list, row_session(session));
+    }
+}
+
+static void list_site_forwards(const struct site *site, json_t *list)
+{
+    for (size_t i = 0; i < site->forward_count; i++)
+        (void)json_array_append_new(list, row_forward(site->forwards[i]));
+}
+
+/* Answers with what `add` finds in one site or in all. */
+static void reply_list(struct hub *hub, struct control_request *request, const json_t *args,
+                       void (*add)(const struct site *site, json_t *list))
+{
+    const struct site *only, *site;
+    if (!arg_site_filter(hub, request, args, &only))
+        return;
+    json_t *list = json_array();
+    TAILQ_FOREACH(site, &hub->sites, entry)
+    {
+        if (!only || site == only)
+            add(site, list);
+    }
+    control_reply(request, list);
+}
+
+void verb_session_list(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    reply_list(hub, request, args, list_site_sessions);
+}
+
+void verb_forward_list(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    reply_list(hub, request, args, list_site_forwards);
+}
+
+void verb_session_kick(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    struct site *site = arg_site(hub, request, args, "site");
+    if (!site)
+        return;
+    size_t closed = site_close_sessions(site, NULL, "kicked by an administrator");
+    verb_done(hub, request, site->row.name, "%zu sessions closed", closed);
+    control_reply(request, json_pack("{s:I}", "closed", (json_int_t)closed));
+}
+
+void verb_connection_list(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    const struct site *only;
+    if (!arg_site_filter(hub, request, args, &only))
+        return;
+    json_t *list = json_array();
+    const struct connection *connection;
+    TAILQ_FOREACH(connection, &hub->connection_list, entry)
+    {
+        if (connection->forward && (!only || connection->forward->site == only))
+            (void)json_array_append_new(list, row_connection(connection));
+    }
+    control_reply(request, list);
+}
+
+void verb_connection_close(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    int64_t id = arg_number(args, "id");
+    struct connection *connection = registry_find(&hub->connections, (uint64_t)id);
+    if (id <= 0 || !connection || connection->state == CONNECTION_LOST) {
+        control_refuse(request, "there is no connection %lld", (long long)id);
+        return;
+    }
+    const char *site = connection->forward ? connection->forward->site->row.name : NULL;
+    connection_close(connection, "closed by an administrator");
+    verb_done(hub, request, site, "connection %lld of %s", (long long)id, connection->visitor);
+    control_reply(request, json_pack("{s:I}", "id", (json_int_t)id));
+}

@@ -1,0 +1,16 @@
+/*
+ * Visitors that wait for an absent publisher: bounded, and released when they hang up.
+ */
+#ifndef PARENT_WAITING_H
+#define PARENT_WAITING_H
+
+#include "parent/forwards.h"
+
+/* Takes the descriptor; resets it when the queue is full.  `tries`: how often a session died
+ * under this visitor. */
+void visitor_wait(struct forward *forward, int descriptor, const char *address, unsigned tries);
+/* Connects all of them to the session that now publishes. */
+void visitors_connect(struct forward *forward);
+void visitors_reset(struct forward *forward);
+
+#endif

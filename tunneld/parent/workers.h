@@ -1,0 +1,51 @@
+/*
+ * Worker processes: started, watched, restarted; treated as hostile.
+ */
+#ifndef PARENT_WORKERS_H
+#define PARENT_WORKERS_H
+
+#include "ipc/pipe.h"
+#include "parent/sessions.h"
+
+TAILQ_HEAD(worker_sessions, session);
+
+enum worker_state {
+    WORKER_ABSENT,   /* no process; one will be started */
+    WORKER_STARTING, /* has not said READY */
+    WORKER_READY,
+    WORKER_ENDING, /* killed; waiting for its end */
+};
+
+struct worker {
+    struct hub *hub;
+    unsigned number; /* from 1 */
+    enum worker_state state;
+    uv_process_t process;
+    bool running; /* the process has not been reaped */
+    struct pipe *pipe;
+    struct timeout *timeout; /* for READY, or until the next start */
+    uint64_t started_ms, backoff_ms;
+    char confinement[MESSAGE_TEXT_SIZE];
+    struct worker_sessions sessions; /* owned through hub->sessions */
+    size_t session_count, connection_count;
+    struct connection_list lost; /* connections without a session */
+};
+
+int workers_start(struct hub *hub, struct fault *fault) MUST_CHECK;
+/* The one with the fewest sessions; NULL when none lives. */
+struct worker *workers_choose(struct hub *hub);
+void worker_send(const struct worker *worker, const struct message *message);
+/* Ends it now: it broke the rules, or its pipe did.  Its sessions are gone when this returns. */
+void worker_kill(struct worker *worker, const char *reason);
+/* Ask all to end in order; kill all. */
+void workers_drain(struct hub *hub, const char *reason);
+void workers_kill(struct hub *hub);
+/* Tells all what changed in level or format of the log. */
+void workers_tell_settings(struct hub *hub);
+
+const char *worker_state_name(enum worker_state state);
+
+/* A message arrived: checked against owner and state, then handled. */
+void dispatch_message(struct worker *worker, struct message *message);
+
+#endif
