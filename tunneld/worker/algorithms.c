@@ -1,0 +1,88 @@
+/*
+ * Which algorithms the hub offers.  The order is the hub's preference, but a client's own order
+ * decides (RFC 4253, 7.1).  diffie-hellman-group-exchange is left out: libssh reads a file of
+ * primes for it, and a confined worker reads no files.
+ */
+#define _GNU_SOURCE
+#include "worker/algorithms.h"
+
+#define KEY_EXCHANGES                                                                              \
+    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"        \
+    "ecdh-sha2-nistp521,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512"
+#define CIPHERS                                                                                    \
+    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"                 \
+    "aes128-ctr,aes192-ctr,aes256-ctr"
+/* The last is for libssh2, which knows no encrypt-then-MAC. */
+#define MACS "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256"
+#define USER_KEYS                                                                                  \
+    "ssh-ed25519,sk-ssh-ed25519@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"              \
+    "ecdsa-sha2-nistp521,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
+
+#define RSA_BITS_MIN 3072
+
+static const enum ssh_keytypes_e welcome[] = {
+    SSH_KEYTYPE_ED25519,    SSH_KEYTYPE_SK_ED25519, SSH_KEYTYPE_ECDSA_P256, SSH_KEYTYPE_ECDSA_P384,
+    SSH_KEYTYPE_ECDSA_P521, SSH_KEYTYPE_SK_ECDSA,   SSH_KEYTYPE_RSA,
+};
+
+bool algorithms_key_is_welcome(ssh_key key)
+{
+    for (size_t i = 0; i < sizeof welcome / sizeof *welcome; i++) {
+        if (ssh_key_type(key) == welcome[i])
+            return true;
+    }
+    return false;
+}
+
+static int set_options(ssh_bind bind)
+{
+    const bool off = false;
+    const int rsa_bits = RSA_BITS_MIN;
+    const struct {
+        enum ssh_bind_options_e option;
+        const void *value;
+    } options[] = {
+        {SSH_BIND_OPTIONS_PROCESS_CONFIG, &off},
+        {SSH_BIND_OPTIONS_BANNER, "tunneld"},
+        {SSH_BIND_OPTIONS_KEY_EXCHANGE, KEY_EXCHANGES},
+        {SSH_BIND_OPTIONS_CIPHERS_C_S, CIPHERS},
+        {SSH_BIND_OPTIONS_CIPHERS_S_C, CIPHERS},
+        {SSH_BIND_OPTIONS_HMAC_C_S, MACS},
+        {SSH_BIND_OPTIONS_HMAC_S_C, MACS},
+        {SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, USER_KEYS},
+        {SSH_BIND_OPTIONS_RSA_MIN_SIZE, &rsa_bits},
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (ssh_bind_options_set(bind, options[i].option, options[i].value) != SSH_OK)
+            return -1;
+    }
+    return 0;
+}
+
+int algorithms_bind(const char *pem, ssh_bind *out, struct fault *fault)
+{
+    ssh_key key = NULL;
+    ssh_bind bind;
+
+    if (ssh_pki_import_privkey_base64(pem, NULL, NULL, NULL, &key) != SSH_OK)
+        return fault_set(fault, "the host key is no private key that libssh can read");
+    bind = ssh_bind_new();
+    if (!bind) {
+        ssh_key_free(key);
+        return fault_set(fault, "out of memory for the host key");
+    }
+    /* Takes the key. */
+    if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) != SSH_OK) {
+        ssh_key_free(key);
+        ssh_bind_free(bind);
+        return fault_set(fault, "libssh does not take the host key");
+    }
+    if (set_options(bind) < 0) {
+        fault_set(fault, "libssh refuses an option: %s", ssh_get_error(bind));
+        ssh_bind_free(bind);
+        return -1;
+    }
+    *out = bind;
+    return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * Session channels: a site's two read-only commands, `status` and `forwards`, and the greeting of
+ * one that has just enrolled.
+ */
+#ifndef WORKER_COMMAND_H
+#define WORKER_COMMAND_H
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <sys/queue.h>
+
+#include "control/frames.h"
+#include "ipc/message.h"
+
+#define COMMANDS_MAX 4 /* of a site at once; one that has enrolled gets 1 */
+
+struct peer;
+struct command;
+TAILQ_HEAD(command_list, command);
+
+/* Messages about channels, of a peer that is up; each takes the message. */
+void command_on_open(struct peer *peer, ssh_message message);
+void command_on_request(struct peer *peer, ssh_message message);
+/* A piece of the forwards list, from the parent. */
+void command_on_snapshot(struct peer *peer, const struct message *message);
+/* In each turn: reads, writes and ends what can be. */
+void commands_turn(struct peer *peer);
+/* The transport is down, and libssh has freed the channels. */
+void commands_release(struct peer *peer);
+
+#endif

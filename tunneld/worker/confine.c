@@ -1,0 +1,101 @@
+/*
+ * Confinement of a worker: another user, no way to gain privileges, no core dumps, no tracing, no
+ * children.  A sanitized build keeps the last two: its leak check traces the process itself.
+ */
+#define _GNU_SOURCE
+#include "worker/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+static int change_user(const char *user, char *text, size_t size, struct fault *fault)
+{
+    const struct passwd *account;
+
+    if (geteuid() != 0) {
+        (void)snprintf(text, size, "same user as the hub (uid %u)", (unsigned)geteuid());
+        return 0;
+    }
+    account = user[0] != '\0' ? getpwnam(user) : NULL;
+    if (!account || account->pw_uid == 0)
+        account = getpwnam("nobody");
+    if (!account || account->pw_uid == 0)
+        return fault_set(fault, "a worker started as root found neither user '%s' nor 'nobody'",
+                         user);
+    if (setgroups(0, NULL) < 0 ||
+        setresgid(account->pw_gid, account->pw_gid, account->pw_gid) < 0 ||
+        setresuid(account->pw_uid, account->pw_uid, account->pw_uid) < 0)
+        return fault_set(fault, "a worker cannot become user '%s': %s", account->pw_name,
+                         strerror(errno));
+    (void)snprintf(text, size, "user %s", account->pw_name);
+    return 0;
+}
+
+static int set_limit(int resource, rlim_t value)
+{
+    const struct rlimit limit = {value, value};
+
+    return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+/* A worker has a descriptor for each session and each connection. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int give_up_rights(struct fault *fault)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return fault_set(fault, "a worker cannot set no_new_privs: %s", strerror(errno));
+    if (chdir("/") < 0)
+        return fault_set(fault, "a worker cannot change to /: %s", strerror(errno));
+    if (set_limit(RLIMIT_CORE, 0) < 0)
+        return fault_set(fault, "a worker cannot forbid core dumps: %s", strerror(errno));
+    if (SANITIZED)
+        return 0;
+    if (set_limit(RLIMIT_NPROC, 0) < 0)
+        return fault_set(fault, "a worker cannot forbid children: %s", strerror(errno));
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return fault_set(fault, "a worker cannot forbid tracing: %s", strerror(errno));
+    return 0;
+}
+
+int confine(const char *user, char *text, size_t size, struct fault *fault)
+{
+    size_t used;
+
+    raise_descriptor_limit();
+    if (change_user(user, text, size, fault) < 0 || give_up_rights(fault) < 0)
+        return -1;
+    /* A change of user clears it. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    used = strlen(text);
+    (void)snprintf(text + used, size - used, ", no_new_privs, %s",
+                   SANITIZED ? "sanitized build" : "no children, not dumpable");
+    return 0;
+}

@@ -1,0 +1,350 @@
+/*
+ * The life of a peer: its states, its timers, and who handles which message.  What is granted to
+ * it is decided elsewhere, by the parent.
+ */
+#define _GNU_SOURCE
+#include "worker/peer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/publishing.h"
+#include "worker/relay.h"
+
+#define REFUSALS_MAX   100 /* of one session; a client that asks for more is up to no good */
+#define TIMER_MIN_MS   20
+#define LAST_LOOK_MS   1000 /* for a process that was itself asleep */
+#define SOFTWARE_START "SSH-2.0-"
+
+static const char *const state_names[PEER_STATE_END] = {
+    [PEER_KEY_EXCHANGE] = "key exchange", [PEER_AUTHENTICATING] = "authenticating",
+    [PEER_DECIDING] = "deciding",         [PEER_UP] = "up",
+    [PEER_CLOSING] = "closing",
+};
+
+static const bool transitions[PEER_STATE_END][PEER_STATE_END] = {
+    [PEER_KEY_EXCHANGE] = {[PEER_AUTHENTICATING] = true, [PEER_CLOSING] = true},
+    [PEER_AUTHENTICATING] = {[PEER_DECIDING] = true, [PEER_UP] = true, [PEER_CLOSING] = true},
+    [PEER_DECIDING] = {[PEER_AUTHENTICATING] = true, [PEER_CLOSING] = true},
+    [PEER_UP] = {[PEER_CLOSING] = true},
+};
+
+void peer_set_state(struct peer *peer, enum peer_state state)
+{
+    if (!transitions[peer->state][state]) {
+        log_error(KV("session", peer->sid), SAY("impossible change of state"),
+                  KV("from", state_names[peer->state]), KV("to", state_names[state]));
+        return;
+    }
+    log_debug(KV("session", peer->sid), SAY("changes state"), KV("peer", peer->address),
+              KV("from", state_names[peer->state]), KV("to", state_names[state]));
+    peer->state = state;
+}
+
+void peer_close(struct peer *peer, const char *reason)
+{
+    if (peer->state == PEER_CLOSING)
+        return;
+    peer_set_state(peer, PEER_CLOSING);
+    transport_close(peer->transport, reason);
+}
+
+void peer_refuse(struct peer *peer, const char *format, ...)
+{
+    char what[MESSAGE_TEXT_SIZE], text[MESSAGE_TEXT_SIZE];
+    struct message message;
+    va_list values;
+
+    va_start(values, format);
+    (void)vsnprintf(what, sizeof what, format, values);
+    va_end(values);
+    if (++peer->refusals > REFUSALS_MAX) {
+        peer_close(peer, "too many refused requests");
+        return;
+    }
+    message_init(&message, MESSAGE_REFUSAL);
+    message.sid = peer->sid;
+    office_text(message.text, what);
+    office_send(peer->office, &message);
+    log_debug(KV("session", peer->sid), SAY("refused"), KV("asked", message.text));
+    (void)snprintf(text, sizeof text, "refused by the hub: %.400s", message.text);
+    (void)ssh_send_debug(peer->ssh, text, 1);
+}
+
+/* --- timers --- */
+
+static void tell_alive(struct peer *peer)
+{
+    struct message message;
+
+    peer->probed = false;
+    message_init(&message, MESSAGE_ALIVE);
+    message.sid = peer->sid;
+    message.rtt_us = transport_rtt_us(peer->transport);
+    office_send(peer->office, &message);
+}
+
+void peer_probe(struct peer *peer)
+{
+    peer->probed = true;
+    peer->probed_bytes = transport_bytes_in(peer->transport);
+    transport_probe(peer->transport);
+}
+
+static void close_silent(struct peer *peer, uint64_t bound_ms)
+{
+    char reason[64];
+
+    if (bound_ms % 1000 == 0)
+        (void)snprintf(reason, sizeof reason, "no answer for %llu s",
+                       (unsigned long long)(bound_ms / 1000));
+    else
+        (void)snprintf(reason, sizeof reason, "no answer for %llu ms",
+                       (unsigned long long)bound_ms);
+    peer_close(peer, reason);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void set_timer(struct peer *peer, uint64_t delay_ms)
+{
+    uv_timer_start(&peer->timer, on_timer, delay_ms < TIMER_MIN_MS ? TIMER_MIN_MS : delay_ms, 0);
+}
+
+/* Judged by bytes received alone.  When the bound has passed, what may lie in the socket is looked
+ * at once more before the session is given up: this process may have been stopped. */
+static void check_silence(struct peer *peer)
+{
+    const struct settings *settings = &peer->office->settings;
+    uint64_t silent_ms = clock_monotonic_ms() - transport_last_heard_ms(peer->transport);
+
+    if (silent_ms < settings->keepalive_ms) {
+        peer->overdue = false;
+        set_timer(peer, settings->keepalive_ms - silent_ms);
+        return;
+    }
+    if (silent_ms < settings->dead_peer_ms) {
+        uint64_t left_ms = settings->dead_peer_ms - silent_ms;
+        peer->overdue = false;
+        transport_probe(peer->transport);
+        set_timer(peer, left_ms < settings->keepalive_ms ? left_ms : settings->keepalive_ms);
+        return;
+    }
+    if (peer->overdue) {
+        close_silent(peer, settings->dead_peer_ms);
+        return;
+    }
+    peer->overdue = true;
+    set_timer(peer, settings->dead_peer_ms / 4 < LAST_LOOK_MS ? settings->dead_peer_ms / 4
+                                                              : LAST_LOOK_MS);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct peer *peer = timer->data;
+
+    if (peer->state == PEER_UP)
+        check_silence(peer);
+    else if (peer->state != PEER_CLOSING)
+        peer_close(peer, "not logged in in time");
+}
+
+/* --- the transport's events --- */
+
+static void on_up_message(struct peer *peer, ssh_message message)
+{
+    switch (ssh_message_type(message)) {
+    case SSH_REQUEST_CHANNEL_OPEN:
+        command_on_open(peer, message);
+        break;
+    case SSH_REQUEST_CHANNEL:
+        command_on_request(peer, message);
+        break;
+    case SSH_REQUEST_GLOBAL:
+        publishing_on_message(peer, message);
+        break;
+    default: /* a second login: to be ignored (RFC 4252, 5.3) */
+        ssh_message_free(message);
+        break;
+    }
+}
+
+static void on_message(void *owner, ssh_message message)
+{
+    struct peer *peer = owner;
+
+    if (peer->state == PEER_CLOSING)
+        ssh_message_free(message);
+    else if (peer->state == PEER_UP)
+        on_up_message(peer, message);
+    else
+        login_on_message(peer, message);
+}
+
+static void on_turn(void *owner)
+{
+    struct peer *peer = owner;
+
+    if (peer->state == PEER_KEY_EXCHANGE && ssh_handle_key_exchange(peer->ssh) == SSH_OK) {
+        ssh_set_auth_methods(peer->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+        peer_set_state(peer, PEER_AUTHENTICATING);
+        transport_kick(peer->transport);
+    }
+    if (peer->state != PEER_UP)
+        return;
+    relays_turn(peer);
+    commands_turn(peer);
+    if (peer->probed && transport_bytes_in(peer->transport) != peer->probed_bytes)
+        tell_alive(peer);
+}
+
+static void on_rtt(void *owner, uint64_t rtt_us)
+{
+    (void)rtt_us;
+    tell_alive(owner);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void tell_gone(struct office *office, uint64_t sid, const char *reason)
+{
+    struct message message;
+
+    message_init(&message, MESSAGE_GONE);
+    message.sid = sid;
+    office_text(message.text, reason);
+    office_send(office, &message);
+}
+
+static void on_down(void *owner, const char *reason)
+{
+    struct peer *peer = owner;
+    struct office *office = peer->office;
+
+    if (peer->state != PEER_CLOSING)
+        peer_set_state(peer, PEER_CLOSING);
+    peer->transport = NULL;
+    relays_release(peer, reason);
+    commands_release(peer);
+    publishing_release(peer);
+    login_release(peer);
+    office_forget(peer, NULL);
+    index_remove(&office->peers, &peer->sid);
+    TAILQ_REMOVE(&office->all_peers, peer, all);
+    log_debug(KV("session", peer->sid), SAY("gone"), KV("peer", peer->address),
+              KV("reason", reason));
+    tell_gone(office, peer->sid, reason);
+    uv_close((uv_handle_t *)&peer->timer, on_timer_closed);
+    office_stop_if_idle(office);
+}
+
+static const struct transport_handlers handlers = {on_message, on_turn, on_down, on_rtt};
+
+/* --- the beginning, and being up --- */
+
+void peer_up(struct peer *peer, enum peer_role role)
+{
+    const char *software = ssh_get_clientbanner(peer->ssh);
+    const char *cipher = ssh_get_cipher_in(peer->ssh);
+    struct message message;
+
+    peer->role = role;
+    peer_set_state(peer, PEER_UP);
+    if (software && strncmp(software, SOFTWARE_START, sizeof SOFTWARE_START - 1) == 0)
+        software += sizeof SOFTWARE_START - 1;
+    message_init(&message, MESSAGE_UP);
+    message.sid = peer->sid;
+    office_text(message.text, software ? software : "");
+    office_text(message.address, cipher ? cipher : "");
+    office_send(peer->office, &message);
+    transport_probe(peer->transport); /* so that its round trip is known early */
+    set_timer(peer, peer->office->settings.keepalive_ms);
+}
+
+/* Takes the descriptor: libssh's session owns it afterwards, or it is closed. */
+static ssh_session accept_session(struct office *office, int descriptor)
+{
+    ssh_session ssh = ssh_new();
+
+    if (!ssh) {
+        close(descriptor);
+        return NULL;
+    }
+    if (ssh_bind_accept_fd(office->bind, ssh, descriptor) == SSH_OK) {
+        ssh_set_blocking(ssh, 0);
+        if (ssh_handle_key_exchange(ssh) != SSH_ERROR)
+            return ssh;
+    }
+    if (ssh_get_fd(ssh) != descriptor)
+        close(descriptor);
+    ssh_free(ssh);
+    return NULL;
+}
+
+static void peer_init(struct peer *peer, struct office *office, uint64_t sid, const char *address)
+{
+    peer->sid = sid;
+    peer->office = office;
+    TAILQ_INIT(&peer->questions);
+    TAILQ_INIT(&peer->commands);
+    TAILQ_INIT(&peer->opening);
+    office_text(peer->address, address);
+}
+
+/* The peer without its transport, entered in the index; or NULL. */
+static struct peer *peer_new(struct office *office, uint64_t sid, const char *address)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (!peer)
+        return NULL;
+    peer_init(peer, office, sid, address);
+    if (index_add(&office->peers, &peer->sid) == 0)
+        return peer;
+    free(peer);
+    return NULL;
+}
+
+static int open_transport(struct peer *peer, int descriptor)
+{
+    struct office *office = peer->office;
+
+    peer->ssh = accept_session(office, descriptor);
+    if (!peer->ssh)
+        return -1;
+    if (transport_open(&office->loop, peer->ssh, descriptor, &handlers, peer, &peer->transport) ==
+        0)
+        return 0;
+    ssh_free(peer->ssh);
+    return -1;
+}
+
+void peer_open(struct office *office, uint64_t sid, const char *address, int descriptor)
+{
+    struct peer *peer = peer_new(office, sid, address);
+
+    if (!peer) {
+        close(descriptor);
+        tell_gone(office, sid, "out of memory");
+        return;
+    }
+    if (open_transport(peer, descriptor) < 0) {
+        index_remove(&office->peers, &peer->sid);
+        free(peer);
+        tell_gone(office, sid, "the connection was lost at once, or out of memory");
+        return;
+    }
+    TAILQ_INSERT_TAIL(&office->all_peers, peer, all);
+    uv_timer_init(&office->loop, &peer->timer);
+    peer->timer.data = peer;
+    set_timer(peer, office->settings.login_grace_ms);
+    log_debug(KV("session", sid), SAY("begins"), KV("peer", peer->address));
+}

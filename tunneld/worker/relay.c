@@ -1,0 +1,386 @@
+/*
+ * The worker's half of a connection: a forwarded-tcpip channel is opened (RFC 4254, 7.2), then a
+ * stream relays.  Nothing is read from the visitor before.  libssh has no callback for a channel's
+ * opening: the peer's turn looks at those that are opening.
+ */
+#define _GNU_SOURCE
+#include "worker/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ssh/stream.h"
+#include "worker/peer.h"
+
+#define OPENING_MS    30000
+#define ABANDONED_MAX 1000 /* channels whose opening a peer may leave unanswered */
+#define TRIPLE_BYTES  (3 * sizeof(uint64_t))
+
+struct relay {
+    uint64_t cid;            /* first: the index compares it */
+    TAILQ_ENTRY(relay) all;  /* in the office's list, while it has a cid */
+    TAILQ_ENTRY(relay) next; /* in the peer's list, while it is opening */
+    struct office *office;
+    struct peer *peer;
+    ssh_channel channel; /* while it is opening */
+    int visitor;         /* while it is opening; -1: abandoned, the parent knows of its end */
+    struct stream *stream;
+    uint64_t deadline_ms;
+    uint64_t told_in, told_out; /* in the last STATS */
+};
+
+/* --- telling the parent --- */
+
+static void tell_opened(struct office *office, uint64_t cid, enum verdict verdict,
+                        const char *reason)
+{
+    struct message message;
+
+    message_init(&message, MESSAGE_OPENED);
+    message.cid = cid;
+    message.code = (uint64_t)verdict;
+    office_text(message.text, reason);
+    office_send(office, &message);
+}
+
+static void tell_closed(struct office *office, uint64_t cid, uint64_t in, uint64_t out,
+                        const char *reason)
+{
+    struct message message;
+
+    message_init(&message, MESSAGE_CLOSED);
+    message.cid = cid;
+    message.bytes_in = in;
+    message.bytes_out = out;
+    office_text(message.text, reason);
+    office_send(office, &message);
+}
+
+static void tell_refused(struct office *office, uint64_t cid, const char *reason)
+{
+    tell_opened(office, cid, VERDICT_REFUSED, reason);
+    tell_closed(office, cid, 0, 0, reason);
+}
+
+/* --- ends --- */
+
+/* The parent has heard the last of it. */
+static void forget_cid(struct relay *relay)
+{
+    index_remove(&relay->office->relays, &relay->cid);
+    TAILQ_REMOVE(&relay->office->all_relays, relay, all);
+}
+
+static void leave_opening(struct relay *relay)
+{
+    TAILQ_REMOVE(&relay->peer->opening, relay, next);
+    if (relay->visitor < 0)
+        relay->peer->abandoned--;
+}
+
+/* Still opening, but nobody waits: libssh must not free a channel whose opening the peer has not
+ * answered yet, so it stays on the list. */
+static void abandon(struct relay *relay, const char *reason)
+{
+    if (relay->visitor < 0)
+        return;
+    close(relay->visitor);
+    relay->visitor = -1;
+    relay->peer->abandoned++;
+    tell_refused(relay->office, relay->cid, reason);
+    forget_cid(relay);
+    if (relay->peer->abandoned > ABANDONED_MAX)
+        peer_close(relay->peer, "protocol error: the peer does not answer");
+}
+
+static void on_stream_done(void *owner, const struct stream_result *result)
+{
+    struct relay *relay = owner;
+
+    log_debug(KV("connection", relay->cid), SAY("closed"),
+              KV("bytes_in", result->from_socket_bytes),
+              KV("bytes_out", result->from_channel_bytes), KV("reason", result->reason));
+    tell_closed(relay->office, relay->cid, result->from_socket_bytes, result->from_channel_bytes,
+                result->reason);
+    forget_cid(relay);
+    free(relay);
+}
+
+void relay_abort(struct relay *relay, const char *reason)
+{
+    if (relay->stream)
+        stream_abort(relay->stream, reason);
+    else
+        abandon(relay, reason);
+}
+
+/* --- opening --- */
+
+static void on_open(struct relay *relay)
+{
+    struct peer *peer = relay->peer;
+
+    leave_opening(relay);
+    if (relay->visitor < 0) {
+        stream_drop_channel(peer->transport, relay->channel);
+        free(relay);
+        return;
+    }
+    if (stream_start(peer->transport, relay->channel, relay->visitor, on_stream_done, relay,
+                     &relay->stream) == 0) {
+        tell_opened(relay->office, relay->cid, VERDICT_GRANTED, "");
+        return;
+    }
+    stream_drop_channel(peer->transport, relay->channel);
+    close(relay->visitor);
+    tell_refused(relay->office, relay->cid, "the worker is out of memory or descriptors");
+    forget_cid(relay);
+    free(relay);
+}
+
+static void on_denied(struct relay *relay, const char *reason)
+{
+    leave_opening(relay);
+    ssh_channel_free(relay->channel);
+    if (relay->visitor >= 0) {
+        close(relay->visitor);
+        tell_refused(relay->office, relay->cid, reason);
+        forget_cid(relay);
+    }
+    free(relay);
+}
+
+/* "Channel opening failure: channel 43 error (2) Connection refused" -> what the peer said. */
+static void failure_reason(const char *text, char *reason, size_t size)
+{
+    static const char *const codes[] = {"no reason given", "prohibited", "connect failed",
+                                        "unknown channel type", "resource shortage"};
+    const char *code = strstr(text, "error (");
+    const char *said = code ? strstr(code, ") ") : NULL;
+    unsigned long number = code ? strtoul(code + 7, NULL, 10) : 0;
+
+    if (said && said[2] != '\0')
+        (void)snprintf(reason, size, "refused by the site: %s", said + 2);
+    else
+        (void)snprintf(reason, size, "refused by the site: %s",
+                       codes[number < sizeof codes / sizeof *codes ? number : 0]);
+}
+
+/* A call for an opening channel sends nothing; it looks at the socket, and says how it stands. */
+static int ask_again(struct relay *relay)
+{
+    return ssh_channel_open_reverse_forward(relay->channel, "", 0, "", 0);
+}
+
+/* A refusal shows only in libssh's error text, and only the last one: when it has changed, every
+ * channel that is opening is asked about. */
+static bool some_failed(struct peer *peer)
+{
+    static const char start[] = "Channel opening failure";
+    const char *text = ssh_get_error(peer->ssh);
+
+    if (strncmp(text, start, sizeof start - 1) != 0 || strcmp(text, peer->open_failure) == 0)
+        return false;
+    (void)snprintf(peer->open_failure, sizeof peer->open_failure, "%s", text);
+    return true;
+}
+
+static void look_for_denied(struct peer *peer, const char *reason)
+{
+    struct relay *relay, *following;
+
+    for (relay = TAILQ_FIRST(&peer->opening); relay; relay = following) {
+        following = TAILQ_NEXT(relay, next);
+        if (!ssh_channel_is_open(relay->channel) && ask_again(relay) == SSH_ERROR &&
+            ssh_is_connected(peer->ssh))
+            on_denied(relay, reason);
+    }
+}
+
+static void look_for_open(struct peer *peer)
+{
+    struct relay *relay, *following;
+
+    for (relay = TAILQ_FIRST(&peer->opening); relay; relay = following) {
+        following = TAILQ_NEXT(relay, next);
+        if (ssh_channel_is_open(relay->channel))
+            on_open(relay);
+    }
+}
+
+void relays_turn(struct peer *peer)
+{
+    char reason[MESSAGE_TEXT_SIZE];
+
+    if (TAILQ_EMPTY(&peer->opening) || !ssh_is_connected(peer->ssh))
+        return;
+    if (some_failed(peer)) {
+        failure_reason(peer->open_failure, reason, sizeof reason);
+        look_for_denied(peer, reason);
+    }
+    if (ssh_is_connected(peer->ssh))
+        look_for_open(peer);
+}
+
+static int start_opening(struct relay *relay, const struct message *message)
+{
+    struct host_port from;
+    int code;
+
+    if (host_port_parse(message->peer, true, &from, NULL) < 0)
+        from = (struct host_port){.host = "0.0.0.0"};
+    relay->channel = ssh_channel_new(relay->peer->ssh);
+    if (!relay->channel)
+        return -1;
+    code = ssh_channel_open_reverse_forward(relay->channel, message->address, (int)message->port,
+                                            from.host, from.port);
+    if (code != SSH_ERROR)
+        return 0;
+    ssh_channel_free(relay->channel);
+    return -1;
+}
+
+static struct relay *relay_new(struct office *office, struct peer *peer,
+                               const struct message *message)
+{
+    struct relay *relay = calloc(1, sizeof *relay);
+
+    if (!relay)
+        return NULL;
+    relay->cid = message->cid;
+    relay->office = office;
+    relay->peer = peer;
+    relay->visitor = message->descriptor;
+    relay->deadline_ms = clock_monotonic_ms() + OPENING_MS;
+    if (index_add(&office->relays, &relay->cid) < 0) {
+        free(relay);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&office->all_relays, relay, all);
+    return relay;
+}
+
+static void refuse(struct office *office, const struct message *message, const char *reason)
+{
+    close(message->descriptor);
+    tell_refused(office, message->cid, reason);
+}
+
+void relay_open(struct office *office, const struct message *message)
+{
+    struct peer *peer = index_find(&office->peers, message->sid);
+    struct relay *relay;
+
+    if (!peer || peer->state != PEER_UP) {
+        refuse(office, message, "the session is gone");
+        return;
+    }
+    relay = relay_new(office, peer, message);
+    if (!relay) {
+        refuse(office, message, "the worker is out of memory");
+        return;
+    }
+    if (start_opening(relay, message) < 0) {
+        forget_cid(relay);
+        free(relay);
+        refuse(office, message, "no channel can be opened");
+        return;
+    }
+    TAILQ_INSERT_TAIL(&peer->opening, relay, next);
+    transport_kick(peer->transport);
+}
+
+void relays_release(struct peer *peer, const char *reason)
+{
+    struct relay *relay;
+
+    while ((relay = TAILQ_FIRST(&peer->opening))) {
+        bool waited_for = relay->visitor >= 0;
+        leave_opening(relay);
+        if (waited_for) {
+            close(relay->visitor);
+            tell_refused(relay->office, relay->cid, reason);
+            forget_cid(relay);
+        }
+        free(relay);
+    }
+}
+
+/* --- every second --- */
+
+static void put_number(uint8_t *to, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(value >> (8 * i));
+}
+
+static void flush_stats(struct office *office, const uint8_t *data, size_t length)
+{
+    struct message message;
+
+    if (length == 0)
+        return;
+    message_init(&message, MESSAGE_STATS);
+    message.data = data;
+    message.data_length = length;
+    office_send(office, &message);
+}
+
+/* Adds its counters to the statistics if they have changed; returns the bytes added. */
+static size_t add_stats(struct relay *relay, uint8_t *data)
+{
+    uint64_t in = stream_from_socket_bytes(relay->stream);
+    uint64_t out = stream_from_channel_bytes(relay->stream);
+
+    if (in == relay->told_in && out == relay->told_out)
+        return 0;
+    relay->told_in = in;
+    relay->told_out = out;
+    put_number(data, relay->cid);
+    put_number(data + 8, in);
+    put_number(data + 16, out);
+    return TRIPLE_BYTES;
+}
+
+static void look_at_opening(struct peer *peer)
+{
+    struct relay *relay, *following;
+
+    if (TAILQ_EMPTY(&peer->opening) || peer->state != PEER_UP)
+        return;
+    /* In case that a refusal's text was overwritten before anybody saw it. */
+    look_for_denied(peer, "refused by the site");
+    for (relay = TAILQ_FIRST(&peer->opening); relay; relay = following) {
+        following = TAILQ_NEXT(relay, next);
+        if (clock_monotonic_ms() >= relay->deadline_ms)
+            abandon(relay, "the site did not answer in time");
+    }
+    transport_kick(peer->transport);
+}
+
+void relays_second(struct office *office)
+{
+    static uint8_t data[MESSAGE_DATA_MAX];
+    size_t used = 0;
+    struct relay *relay;
+    struct peer *peer;
+
+    TAILQ_FOREACH(peer, &office->all_peers, all)
+    look_at_opening(peer);
+    TAILQ_FOREACH(relay, &office->all_relays, all)
+    {
+        if (!relay->stream)
+            continue;
+        used += add_stats(relay, data + used);
+        if (used + TRIPLE_BYTES <= sizeof data)
+            continue;
+        flush_stats(office, data, used);
+        used = 0;
+    }
+    flush_stats(office, data, used);
+}

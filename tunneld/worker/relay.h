@@ -1,0 +1,20 @@
+/*
+ * A relay: the worker's half of a connection, from CONNECT to CLOSED.
+ */
+#ifndef WORKER_RELAY_H
+#define WORKER_RELAY_H
+
+#include "worker/office.h"
+
+/* CONNECT; takes the message's descriptor. */
+void relay_open(struct office *office, const struct message *message);
+/* Asynchronous; CLOSED follows. */
+void relay_abort(struct relay *relay, const char *reason);
+/* In each turn of a peer: channels that have opened or were refused. */
+void relays_turn(struct peer *peer);
+/* The transport is down. */
+void relays_release(struct peer *peer, const char *reason);
+/* Every second: counters that changed, channels that take too long. */
+void relays_second(struct office *office);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * An agent's lines.  Two forms are agreed (docs/architecture.md); anything else is a fault, and
+ * ends the session.
+ */
+#define _GNU_SOURCE
+#include "worker/reports.h"
+
+#include "worker/peer.h"
+
+#define REFUSED_MAX 4096 /* ports in one line */
+
+static int read_report(const json_t *object, struct message *message, struct fault *fault)
+{
+    const json_t *port = json_object_get(object, "port");
+    const char *reason = json_string_value(json_object_get(object, "reason"));
+
+    if (!json_is_integer(port) || json_integer_value(port) < 1 || json_integer_value(port) > 65535)
+        return fault_set(fault, "a report without a port");
+    if (!reason)
+        return fault_set(fault, "a report without a reason");
+    message->port = (uint64_t)json_integer_value(port);
+    office_text(message->text, reason);
+    return 0;
+}
+
+/* The answer to a generation: the ports that are refused, or none. */
+static int on_answer(struct peer *peer, const json_t *generation, const json_t *refused,
+                     struct fault *fault)
+{
+    struct message message;
+    size_t i, count = json_array_size(refused);
+    const json_t *entry;
+
+    if (!json_is_integer(generation) || json_integer_value(generation) < 0)
+        return fault_set(fault, "an answer without a generation");
+    if (!json_is_array(refused) || count > REFUSED_MAX)
+        return fault_set(fault,
+                         "an answer without a list of refused ports, or with too long a one");
+    message_init(&message, MESSAGE_REPORT);
+    message.sid = peer->sid;
+    message.generation = (uint64_t)json_integer_value(generation);
+    if (count == 0)
+        office_send(peer->office, &message);
+    json_array_foreach(refused, i, entry)
+    {
+        if (read_report(entry, &message, fault) < 0)
+            return -1;
+        office_send(peer->office, &message);
+    }
+    return 0;
+}
+
+int reports_on_line(struct peer *peer, const json_t *line, struct fault *fault)
+{
+    const json_t *failed = json_object_get(line, "failed");
+    struct message message;
+
+    if (!failed)
+        return on_answer(peer, json_object_get(line, "generation"),
+                         json_object_get(line, "refused"), fault);
+    message_init(&message, MESSAGE_REPORT);
+    message.sid = peer->sid;
+    message.flags = MESSAGE_FAILED;
+    if (read_report(failed, &message, fault) < 0)
+        return -1;
+    office_send(peer->office, &message);
+    return 0;
+}

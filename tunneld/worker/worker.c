@@ -1,0 +1,253 @@
+/*
+ * The worker's main: the pipe, HELLO, and one table that says who handles which message.  It ends
+ * when it is told to drain and the last session is gone, or when the parent is gone.
+ */
+#define _GNU_SOURCE
+#include "worker/worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "worker/algorithms.h"
+#include "worker/command.h"
+#include "worker/confine.h"
+#include "worker/peer.h"
+#include "worker/relay.h"
+
+#define PIPE_DESCRIPTOR 3
+#define SECOND_MS       1000
+
+typedef void message_handler(struct office *office, struct message *message);
+
+/* Ends every session in order, and with the last of them the process. */
+static void stop(struct office *office, const char *reason)
+{
+    struct peer *peer;
+
+    office->stopping = true;
+    TAILQ_FOREACH(peer, &office->all_peers, all)
+    peer_close(peer, reason);
+    office_stop_if_idle(office);
+}
+
+static void give_up(struct office *office, const struct fault *fault)
+{
+    log_error(SAY("the worker cannot go on"), KV("reason", fault->text));
+    office->exit_code = EXIT_FAILURE;
+    stop(office, "the worker failed");
+}
+
+/* --- what the parent says --- */
+
+/* libssh's own log lines, for those who trace. */
+static void on_libssh_log(int priority, const char *function, const char *text, void *userdata)
+{
+    (void)priority, (void)function, (void)userdata;
+    log_trace(SAY("libssh"), KV("text", text));
+}
+
+static void apply_log_settings(const struct office *office)
+{
+    log_open(office->name, office->settings.log_level, office->settings.log_format);
+    ssh_set_log_callback(on_libssh_log);
+    ssh_set_log_level(log_enabled(LOG_TRACE) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
+}
+
+static int import_key(struct office *office, const struct message *message, struct fault *fault)
+{
+    char *pem = malloc(message->key_length + 1);
+    int code;
+
+    if (!pem)
+        return fault_set(fault, "out of memory for the host key");
+    memcpy(pem, message->key, message->key_length);
+    pem[message->key_length] = '\0';
+    code = algorithms_bind(pem, &office->bind, fault);
+    secret_wipe(pem, message->key_length);
+    free(pem);
+    return code;
+}
+
+static int begin(struct office *office, const struct message *message, struct message *ready,
+                 struct fault *fault)
+{
+    if (office->bind)
+        return fault_set(fault, "HELLO came twice");
+    if (settings_read(&office->settings, message->data, message->data_length, fault) < 0)
+        return -1;
+    apply_log_settings(office);
+    if (import_key(office, message, fault) < 0)
+        return -1;
+    return confine(office->settings.user, ready->text, sizeof ready->text, fault);
+}
+
+static void on_hello(struct office *office, struct message *message)
+{
+    struct fault fault = {""};
+    struct message ready;
+
+    message_init(&ready, MESSAGE_READY);
+    if (begin(office, message, &ready, &fault) < 0) {
+        give_up(office, &fault);
+        return;
+    }
+    log_debug(SAY("ready"), KV("confinement", ready.text));
+    office_send(office, &ready);
+}
+
+static void on_session(struct office *office, struct message *message)
+{
+    if (!office->stopping) {
+        peer_open(office, message->sid, message->peer, message->descriptor);
+        return;
+    }
+    struct message gone;
+    message_init(&gone, MESSAGE_GONE);
+    gone.sid = message->sid;
+    office_text(gone.text, "the hub is stopping");
+    office_send(office, &gone);
+    close(message->descriptor);
+}
+
+static void on_reply(struct office *office, struct message *message)
+{
+    office_answer(office, message);
+}
+
+static void on_snapshot(struct office *office, struct message *message)
+{
+    struct peer *peer = index_find(&office->peers, message->sid);
+
+    if (peer && peer->state == PEER_UP)
+        command_on_snapshot(peer, message);
+}
+
+static void on_connect(struct office *office, struct message *message)
+{
+    relay_open(office, message);
+}
+
+static void on_probe(struct office *office, struct message *message)
+{
+    struct peer *peer = index_find(&office->peers, message->sid);
+
+    if (peer && peer->state == PEER_UP)
+        peer_probe(peer);
+}
+
+static void on_close(struct office *office, struct message *message)
+{
+    struct peer *peer = message->sid ? index_find(&office->peers, message->sid) : NULL;
+    struct relay *relay = message->cid ? index_find(&office->relays, message->cid) : NULL;
+
+    if (peer)
+        peer_close(peer, message->text);
+    else if (relay)
+        relay_abort(relay, message->text);
+}
+
+static void on_settings(struct office *office, struct message *message)
+{
+    struct fault fault = {""};
+
+    if (settings_read(&office->settings, message->data, message->data_length, &fault) < 0)
+        log_error(SAY("settings are not taken over"), KV("reason", fault.text));
+    else
+        apply_log_settings(office);
+}
+
+static void on_drain(struct office *office, struct message *message)
+{
+    stop(office, message->text);
+}
+
+static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
+    [MESSAGE_HELLO] = on_hello,       [MESSAGE_SESSION] = on_session,   [MESSAGE_REPLY] = on_reply,
+    [MESSAGE_SNAPSHOT] = on_snapshot, [MESSAGE_CONNECT] = on_connect,   [MESSAGE_PROBE] = on_probe,
+    [MESSAGE_CLOSE] = on_close,       [MESSAGE_SETTINGS] = on_settings, [MESSAGE_DRAIN] = on_drain,
+};
+
+static void on_message(void *owner, struct message *message)
+{
+    struct office *office = owner;
+    struct fault fault = {""};
+
+    if (office->bind || message->type == MESSAGE_HELLO || message->type == MESSAGE_DRAIN) {
+        message_handlers[message->type](office, message);
+        return;
+    }
+    if (message->descriptor >= 0)
+        close(message->descriptor);
+    fault_set(&fault, "%s came before HELLO", message_name(message->type));
+    give_up(office, &fault);
+}
+
+static void on_broken(void *owner, const char *reason)
+{
+    struct office *office = owner;
+
+    log_debug(SAY("the parent is gone"), KV("reason", reason));
+    pipe_close(office->pipe);
+    office->pipe = NULL;
+    stop(office, "the hub stopped");
+}
+
+/* --- the process --- */
+
+static void on_second(uv_timer_t *timer)
+{
+    relays_second(timer->data);
+}
+
+static int office_open(struct office *office, int number)
+{
+    static const struct pipe_handlers pipe_handlers = {on_message, on_broken};
+
+    (void)snprintf(office->name, sizeof office->name, "tunneld[%d]", number);
+    settings_init(&office->settings);
+    log_open(office->name, office->settings.log_level, office->settings.log_format);
+    TAILQ_INIT(&office->all_peers);
+    TAILQ_INIT(&office->all_relays);
+    if (uv_loop_init(&office->loop) < 0)
+        return -1;
+    if (fcntl(PIPE_DESCRIPTOR, F_SETFD, FD_CLOEXEC) < 0 ||
+        pipe_open(&office->loop, PIPE_DESCRIPTOR, TO_WORKER, &pipe_handlers, office,
+                  &office->pipe) < 0) {
+        (void)uv_loop_close(&office->loop);
+        return -1;
+    }
+    uv_timer_init(&office->loop, &office->seconds);
+    office->seconds.data = office;
+    uv_timer_start(&office->seconds, on_second, SECOND_MS, SECOND_MS);
+    return 0;
+}
+
+/* The parent decides when a worker ends; a terminal's Ctrl-C reaches both. */
+static void ignore_signals(void)
+{
+    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        (void)signal(ignored[i], SIG_IGN);
+}
+
+int worker_main(int number)
+{
+    static struct office office;
+
+    ignore_signals();
+    if (office_open(&office, number) < 0) {
+        log_error(SAY("a worker is started by tunneld, with a pipe on descriptor 3"));
+        return EXIT_FAILURE;
+    }
+    uv_run(&office.loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&office.loop);
+    ssh_bind_free(office.bind);
+    return office.exit_code;
+}
