@@ -108,7 +108,7 @@ static void session_reason(struct transport *transport)
     transport->closing = true;
     if (strncmp(text, disconnect, sizeof disconnect - 1) == 0) {
         text = strchr(text + sizeof disconnect - 1, ':');
-        fault_set(&transport->reason, "closed by peer%s", text ? text : "");
+        fault_set(&transport->reason, "closed by peer: %s", text ? text + 1 : "no reason given");
     } else if (strncmp(text, socket, sizeof socket - 1) == 0) {
         fault_set(&transport->reason, "connection lost: %s", text + sizeof socket - 1);
     } else {

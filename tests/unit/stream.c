@@ -347,7 +347,7 @@ START_TEST(a_closed_transport_ends_its_streams_and_tells_the_peer)
     while (pair.site.transport || pair.hub.transport)
         ssh_pair_step(&pair, true);
     ck_assert_str_eq(pair.hub.down, "site disabled");
-    ck_assert_str_eq(pair.site.down, "closed by peer:site disabled");
+    ck_assert_str_eq(pair.site.down, "closed by peer: site disabled");
     for (size_t i = 0; i < pair.count; i++) {
         ck_assert_int_eq(pair.tunnels[i].hub_result.end, STREAM_ABORTED);
         ck_assert_int_eq(pair.tunnels[i].site_result.end, STREAM_ABORTED);
