@@ -127,7 +127,6 @@ int forward_publish(struct forward *forward, struct session *session, const char
     (void)text_copy(forward->asked, sizeof forward->asked, asked);
     event_say(forward->site->hub, "forward.published", forward->site->row.name, NULL, session->peer,
               "%s -> %s", forward->listen, forward->grant.target);
-    visitors_connect(forward);
     return 0;
 }
 

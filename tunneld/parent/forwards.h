@@ -51,7 +51,8 @@ const char *forward_state_name(enum forward_state state);
 /* Why it is in that state, for people; "" where the state says it all. */
 const char *forward_reason(const struct forward *forward);
 
-/* The session serves it from now on; the listener is bound unless it still is. */
+/* The session serves it from now on; the listener is bound unless it still is.  Visitors that
+ * wait are the caller's to connect, after the session was told. */
 int forward_publish(struct forward *forward, struct session *session, const char *asked,
                     struct fault *fault) MUST_CHECK;
 /* The publisher went away: visitors wait for the hold time. */

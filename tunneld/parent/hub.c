@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -160,12 +161,14 @@ static void watch_signals(struct hub *hub)
 
 static void say_listening(const struct hub *hub)
 {
-    char fingerprint[FINGERPRINT_SIZE];
+    char fingerprint[FINGERPRINT_SIZE], addresses[512];
+    size_t used = 0;
     public_key_fingerprint(&hub->keys.keys[HOST_KEY_CURRENT], fingerprint);
-    for (size_t i = 0; i < hub->door_count; i++)
-        log_info(SAY("listening"), KV("address", tcp_listener_text(hub->doors[i])),
-                 KV("host_key", fingerprint), KV("control", hub->control_path),
-                 KV("state_dir", hub->state_dir));
+    for (size_t i = 0; i < hub->door_count && used < sizeof addresses; i++)
+        used += (size_t)snprintf(addresses + used, sizeof addresses - used, "%s%s",
+                                 i > 0 ? ", " : "", tcp_listener_text(hub->doors[i]));
+    log_info(SAY("listening"), KV("address", addresses), KV("host_key", fingerprint),
+             KV("control", hub->control_path), KV("state_dir", hub->state_dir));
 }
 
 static int start(struct hub *hub, struct fault *fault)

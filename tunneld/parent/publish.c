@@ -15,6 +15,7 @@
 #include "parent/forwards.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
+#include "parent/waiting.h"
 #include "parent/workers.h"
 
 #define ALARM_EVERY_S 60
@@ -61,6 +62,7 @@ static void publish_now(struct session *session, const struct publish_request *r
     }
     session_serve(session);
     session_reply_port(session, request->request, forward->grant.port);
+    visitors_connect(forward);
 }
 
 static struct session *find_session(const struct hub *hub, uint64_t sid)

@@ -29,12 +29,21 @@ static void say(const struct check *check, const char *component, const char *ta
                                           "detail", detail, "advice", json_words(advice)));
 }
 
+/* A failure whose advice names the site. */
+static void say_do(const struct check *check, const char *component, const char *target,
+                   const char *detail, const char *before, const char *after)
+{
+    char advice[256];
+    (void)snprintf(advice, sizeof advice, "%s%s%s", before, check->site->row.name, after);
+    say(check, component, target, FAIL, detail, advice);
+}
+
 static void check_enabled(const struct check *check)
 {
     if (check->site->row.enabled)
         say(check, "enabled", "", PASS, "the site is enabled", "");
     else
-        say(check, "enabled", "", FAIL, "the site is disabled", "tunnelctl site enable NAME");
+        say_do(check, "enabled", "", "the site is disabled", "tunnelctl site enable ", "");
 }
 
 static void on_key(void *owner, const struct key_row *row)
@@ -56,18 +65,17 @@ static void say_no_key(const struct check *check, const struct keyfile_row *keyf
     char detail[160];
     const char *state = keyfile_display_state(keyfile, clock_wall_s());
     if (keyfile->id[0] == '\0') {
-        say(check, "keyfile", "", FAIL, "the site was never enrolled",
-            "tunnelctl keyfile issue NAME -o NAME.keyfile");
+        say_do(check, "keyfile", "", "the site was never enrolled", "tunnelctl keyfile issue ",
+               " -o FILE");
         return;
     }
     (void)snprintf(detail, sizeof detail, "keyfile %s is %s and no key is enrolled", keyfile->id,
                    state);
     if (strcmp(state, "open") == 0)
         say(check, "keyfile", keyfile->id, FAIL, detail,
-            "at the site: tunnel-agent enrol NAME.keyfile");
+            "at the site: tunnel-agent enrol FILE, with that keyfile");
     else
-        say(check, "keyfile", keyfile->id, FAIL, detail,
-            "tunnelctl keyfile issue NAME -o NAME.keyfile");
+        say_do(check, "keyfile", keyfile->id, detail, "tunnelctl keyfile issue ", " -o FILE");
 }
 
 static void check_keyfile(const struct check *check)
@@ -169,8 +177,8 @@ static void check_forwards(const struct check *check)
 {
     const struct site *site = check->site;
     if (site->forward_count == 0)
-        say(check, "forward", "", FAIL, "no port is granted",
-            "tunnelctl port allow NAME PORT --target HOST:PORT");
+        say_do(check, "forward", "", "no port is granted", "tunnelctl port allow ",
+               " PORT --target HOST:PORT");
     for (size_t i = 0; i < site->forward_count; i++)
         check_forward(check, site->forwards[i]);
     for (size_t i = 0; i < site->forward_count; i++)

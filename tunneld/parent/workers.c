@@ -67,7 +67,7 @@ static void worker_lose(struct worker *worker, const char *reason)
                   worker->number, worker->process.pid, reason);
     pipe_close(worker->pipe);
     worker->pipe = NULL;
-    lose_all(worker, "its worker ended");
+    lose_all(worker, worker->hub->stopping ? "the hub is stopping" : "its worker ended");
 }
 
 void worker_kill(struct worker *worker, const char *reason)
