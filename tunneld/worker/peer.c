@@ -174,10 +174,21 @@ static void on_up_message(struct peer *peer, ssh_message message)
     }
 }
 
+/* The first login request may come in the same turn as the end of the key exchange. */
+static void check_key_exchange(struct peer *peer)
+{
+    if (peer->state != PEER_KEY_EXCHANGE || ssh_handle_key_exchange(peer->ssh) != SSH_OK)
+        return;
+    ssh_set_auth_methods(peer->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+    peer_set_state(peer, PEER_AUTHENTICATING);
+    transport_kick(peer->transport);
+}
+
 static void on_message(void *owner, ssh_message message)
 {
     struct peer *peer = owner;
 
+    check_key_exchange(peer);
     if (peer->state == PEER_CLOSING)
         ssh_message_free(message);
     else if (peer->state == PEER_UP)
@@ -190,11 +201,7 @@ static void on_turn(void *owner)
 {
     struct peer *peer = owner;
 
-    if (peer->state == PEER_KEY_EXCHANGE && ssh_handle_key_exchange(peer->ssh) == SSH_OK) {
-        ssh_set_auth_methods(peer->ssh, SSH_AUTH_METHOD_PUBLICKEY);
-        peer_set_state(peer, PEER_AUTHENTICATING);
-        transport_kick(peer->transport);
-    }
+    check_key_exchange(peer);
     if (peer->state != PEER_UP)
         return;
     relays_turn(peer);
