@@ -12,6 +12,7 @@
 
 #include "agent.h"
 #include "base/log.h"
+#include "check.h"
 #include "enrol.h"
 #include "options.h"
 
@@ -27,17 +28,20 @@
 static const struct command COMMANDS[] = {
     {"enrol", OPTION_STATE | OPTION_VERBOSE | OPTION_YES, true, command_enrol},
     {"run", OPTION_STATE | OPTION_VERBOSE | OPTION_KEYFILE, false, command_run},
+    {"check", OPTION_STATE | OPTION_VERBOSE | OPTION_JSON | OPTION_BARE, true, command_check},
     {"status", OPTION_STATE | OPTION_VERBOSE | OPTION_JSON, false, command_status},
 };
 
 static const char USAGE[] =
     "usage: tunnel-agent enrol [--yes] [--state DIR] [-v...] KEYFILE\n"
     "       tunnel-agent run [--keyfile FILE] [--state DIR] [-v...]\n"
+    "       tunnel-agent check [--json] [--state DIR] [KEYFILE]\n"
     "       tunnel-agent status [--json] [--state DIR]\n"
     "       tunnel-agent --version | --help\n"
     "\n"
     "enrol   make this machine a site of the hub that the keyfile names\n"
     "run     connect to the hub and publish the site's forwards, until SIGTERM\n"
+    "check   look at every link of the chain to the hub and the targets; changes nothing\n"
     "status  what the running agent does\n";
 
 /* The site's key and the token are in memory: no core dumps, no debuggers, private files. */

@@ -87,6 +87,8 @@ static int take_operand(const struct command *command, int argc, char **argv, st
                         struct fault *fault)
 {
     int operands = argc - optind - 1;
+    if (operands == 0 && (command->options & OPTION_BARE) != 0)
+        return 0;
     if (command->operand && operands == 0)
         return fault_set(fault, "'%s' wants the name of a keyfile", command->name);
     if (operands > (command->operand ? 1 : 0))

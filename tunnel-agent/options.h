@@ -20,11 +20,12 @@ enum option_bit {
     OPTION_YES = 1 << 2,
     OPTION_KEYFILE = 1 << 3,
     OPTION_JSON = 1 << 4,
+    OPTION_BARE = 1 << 5, /* none that is typed: KEYFILE may be left out */
 };
 
 struct options {
     const char *state;   /* NULL: the default place */
-    const char *keyfile; /* the operand of `enrol`, or --keyfile of `run` */
+    const char *keyfile; /* the operand of `enrol` and `check`, or --keyfile of `run` */
     bool yes, json;
     unsigned verbose;
 };
