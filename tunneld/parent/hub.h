@@ -51,6 +51,7 @@ struct hub {
 
     struct worker *workers;
     size_t worker_count;
+    size_t next_worker;   /* where the choice begins */
     size_t workers_alive; /* processes that have not been reaped */
 
     uint64_t last_id;       /* of sessions and connections; never used twice */

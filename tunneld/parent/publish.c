@@ -123,6 +123,14 @@ static void refuse_newcomer(struct site *site, struct session *newcomer)
     drop_waiting(newcomer, reason);
 }
 
+static void log_claim(const struct site *site, enum claim_state before)
+{
+    if (site->claim.state != before)
+        log_debug(KV("site", site->row.name), SAY("claim"), KV("from", claim_state_name(before)),
+                  KV("to", claim_state_name(site->claim.state)), KV("holder", site->claim.holder),
+                  KV("challenger", site->claim.challenger));
+}
+
 /* Acts on what became of a claim.  The loser's forwards are held first, so that the newcomer
  * finds their listeners open. */
 static void act(struct site *site, const struct claim_outcome *outcome)
@@ -132,8 +140,6 @@ static void act(struct site *site, const struct claim_outcome *outcome)
     struct session *granted = find_session(site->hub, outcome->granted);
     if (site->claim.state != CLAIM_CONTESTED)
         timeout_clear(&site->contest);
-    log_debug(KV("site", site->row.name), SAY("claim"),
-              KV("state", claim_state_name(site->claim.state)), KV("holder", site->claim.holder));
     if (evicted) {
         log_info(KV("site", site->row.name), KV("session", evicted->id), SAY("evicted"),
                  KV("peer", evicted->peer), KV("by", outcome->granted));
@@ -149,7 +155,9 @@ static void on_deadline(void *owner)
 {
     struct site *site = owner;
     /* libuv's clock may be a millisecond ahead of ours. */
+    enum claim_state before = site->claim.state;
     struct claim_outcome outcome = claim_expire(&site->claim, site->claim.deadline_ms);
+    log_claim(site, before);
     act(site, &outcome);
 }
 
@@ -171,8 +179,10 @@ static void ask_claim(struct session *session)
     const struct session *holder = find_session(site->hub, site->claim.holder);
     bool supersedes =
         session->key && holder && strcmp(holder->fingerprint, session->fingerprint) != 0;
+    enum claim_state before = site->claim.state;
     struct claim_outcome outcome = claim_ask(&site->claim, session->id, supersedes,
                                              holder ? holder->rtt_us : 0, clock_monotonic_ms());
+    log_claim(site, before);
     if (outcome.probe != 0 && holder)
         probe(site, holder);
     else
@@ -241,7 +251,9 @@ void publish_alive(struct session *session)
 {
     if (!session->site || session->site->claim.state != CLAIM_CONTESTED)
         return;
+    enum claim_state before = session->site->claim.state;
     struct claim_outcome outcome = claim_alive(&session->site->claim, session->id);
+    log_claim(session->site, before);
     if (outcome.refused != 0)
         act(session->site, &outcome);
 }
@@ -251,6 +263,8 @@ void publish_forget(struct session *session)
     drop_waiting(session, NULL);
     if (!session->site)
         return;
+    enum claim_state before = session->site->claim.state;
     struct claim_outcome outcome = claim_gone(&session->site->claim, session->id);
+    log_claim(session->site, before);
     act(session->site, &outcome);
 }

@@ -69,24 +69,30 @@ static void write_status(FILE *out, const struct session *session)
     write_refusals(out, site);
 }
 
+/* How the peer reaches us with its key, as one types it. */
+static void write_ssh(FILE *out, const struct session *session, const char *options)
+{
+    const struct host_port_list *hubs = &session->hub->settings.public_addresses;
+    (void)fprintf(out, "ssh%s", options);
+    if (hubs->count > 0 && hubs->items[0].port != 22)
+        (void)fprintf(out, " -p %u", (unsigned)hubs->items[0].port);
+    (void)fprintf(out, " %s@%s", session->site->row.name,
+                  hubs->count > 0 ? hubs->items[0].host : "HUB");
+}
+
 static void write_enrolled(FILE *out, const struct session *session)
 {
     const struct site *site = session->site;
-    const struct host_port_list *hubs = &session->hub->settings.public_addresses;
-    const char *host = hubs->count > 0 ? hubs->items[0].host : "HUB";
-    (void)fprintf(out, "Key %s is enrolled for site '%s'.\n", session->fingerprint, site->row.name);
-    (void)fprintf(out, "It becomes the site's key at its first use:\n");
-    if (hubs->count > 0 && hubs->items[0].port != 22)
-        (void)fprintf(out, "  ssh -N -p %u", (unsigned)hubs->items[0].port);
-    else
-        (void)fprintf(out, "  ssh -N");
+    char options[HOST_PORT_SIZE + 32] = " -N -R PORT:HOST:PORT";
     if (site->forward_count > 0)
-        (void)fprintf(out, " -R %u:%s", (unsigned)site->forwards[0]->grant.port,
-                      site->forwards[0]->grant.target);
-    else
-        (void)fprintf(out, " -R PORT:HOST:PORT");
-    (void)fprintf(out, " %s@%s\n", site->row.name, host);
-    (void)fprintf(out, "What the hub grants: ssh %s@%s status\n", site->row.name, host);
+        (void)snprintf(options, sizeof options, " -N -R %u:%s",
+                       (unsigned)site->forwards[0]->grant.port, site->forwards[0]->grant.target);
+    (void)fprintf(out, "Key %s is enrolled for site '%s'.\n", session->fingerprint, site->row.name);
+    (void)fprintf(out, "It becomes the site's key at its first use:\n  ");
+    write_ssh(out, session, options);
+    (void)fprintf(out, "\nWhat the hub grants:\n  ");
+    write_ssh(out, session, "");
+    (void)fprintf(out, " status\n");
 }
 
 static char *write_text(const struct session *session, size_t *length,

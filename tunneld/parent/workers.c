@@ -301,8 +301,9 @@ static bool is_better(const struct worker *worker, const struct worker *than)
 struct worker *workers_choose(struct hub *hub)
 {
     struct worker *best = NULL;
+    size_t first = hub->next_worker++; /* among equals each has its turn */
     for (size_t i = 0; i < hub->worker_count; i++) {
-        struct worker *worker = &hub->workers[i];
+        struct worker *worker = &hub->workers[(first + i) % hub->worker_count];
         bool lives = worker->state == WORKER_STARTING || worker->state == WORKER_READY;
         if (lives && is_better(worker, best))
             best = worker;
