@@ -172,8 +172,8 @@ static void say_endpoint(struct check *check, const struct endpoint *endpoint)
                   "this machine has no IPv6; another address%s%s answers", of, name);
     else
         check_say(check, CHECK_FAIL, endpoint->name, advice_for(attempt->error), "%s%s%s",
-                  attempt->error == ETIMEDOUT ? "no answer within 5 s" : strerror(attempt->error),
-                  of, name);
+                  attempt->error == ETIMEDOUT ? CHECK_NO_ANSWER : strerror(attempt->error), of,
+                  name);
 }
 
 void check_tcp(struct check *check)

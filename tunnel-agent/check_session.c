@@ -19,8 +19,7 @@
 #define TURN_MS         100 /* libssh may hold bytes that no poll shows */
 #define STATUS_MAX      65536
 #define KEEPALIVES      5
-#define NO_ANSWER       "no answer within 5 s"
-#define NO_ANSWER_PARTS "; the hub is overloaded, or large packets are lost on the way (MTU)"
+#define LOST_ON_THE_WAY "; the hub is overloaded, or large packets are lost on the way (MTU)"
 
 static uint64_t deadline(void)
 {
@@ -63,7 +62,7 @@ enum handshake_result check_shake_hands(struct check *check, int socket, const c
     while (result == HANDSHAKE_WAIT && turn(*out, end_ms));
     if (result != HANDSHAKE_WAIT)
         return result;
-    fault_set(fault, "no SSH key exchange: " NO_ANSWER NO_ANSWER_PARTS);
+    fault_set(fault, "no SSH key exchange: " CHECK_NO_ANSWER LOST_ON_THE_WAY);
     return HANDSHAKE_FAILED;
 }
 
@@ -93,7 +92,7 @@ static enum authentication_result authenticate(struct authentication *login, str
     while (result == AUTHENTICATION_WAIT && turn(login->session, end_ms));
     if (result != AUTHENTICATION_WAIT)
         return result;
-    fault_set(fault, "authentication: " NO_ANSWER);
+    fault_set(fault, "authentication: " CHECK_NO_ANSWER);
     return AUTHENTICATION_BROKEN;
 }
 
@@ -202,7 +201,7 @@ static int read_all(ssh_channel channel, uint64_t end_ms, char *text, struct fau
         if (got < 0 || !ssh_is_connected(session))
             return fault_set(fault, "'status': %s", ssh_get_error(session));
         if (!turn(session, end_ms))
-            return fault_set(fault, "'status': " NO_ANSWER);
+            return fault_set(fault, "'status': " CHECK_NO_ANSWER);
     }
     text[used] = '\0';
     return 0;
@@ -218,13 +217,13 @@ static int run_status(ssh_channel channel, char *text, struct fault *fault)
     while (rc == SSH_AGAIN && turn(session, end_ms));
     if (rc != SSH_OK)
         return fault_set(fault, "the hub opens no channel: %s",
-                         rc == SSH_AGAIN ? NO_ANSWER : ssh_get_error(session));
+                         rc == SSH_AGAIN ? CHECK_NO_ANSWER : ssh_get_error(session));
     do
         rc = ssh_channel_request_exec(channel, "status");
     while (rc == SSH_AGAIN && turn(session, end_ms));
     if (rc != SSH_OK)
         return fault_set(fault, "the hub refuses 'status': %s",
-                         rc == SSH_AGAIN ? NO_ANSWER : ssh_get_error(session));
+                         rc == SSH_AGAIN ? CHECK_NO_ANSWER : ssh_get_error(session));
     return read_all(channel, end_ms, text, fault);
 }
 
@@ -323,7 +322,7 @@ static void say_round_trip(struct check *check, uint64_t *times_us, size_t count
 {
     qsort(times_us, count, sizeof times_us[0], compare);
     check_say(check, CHECK_PASS, check->door != NULL ? check->door->name : NULL, NULL,
-              "%.1f ms (median of %zu %s)", (double)times_us[count / 2] / 1000, count, what);
+              "%.2f ms (median of %zu %s)", (double)times_us[count / 2] / 1000, count, what);
 }
 
 /* libssh tells when a keepalive was answered only to those who wait for it. */
@@ -341,7 +340,8 @@ static void time_keepalives(struct check *check)
             continue;
         check_say(check, CHECK_FAIL, check->door->name, "the line to the hub is not stable",
                   "keepalive %zu: %s", i + 1,
-                  ssh_is_connected(check->session) ? NO_ANSWER : "the hub closed the session");
+                  ssh_is_connected(check->session) ? CHECK_NO_ANSWER
+                                                   : "the hub closed the session");
         return;
     }
     say_round_trip(check, times_us, KEEPALIVES, "keepalives");

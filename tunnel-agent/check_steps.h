@@ -16,6 +16,7 @@
 #include "state.h"
 
 #define CHECK_TIMEOUT_MS     5000 /* of each single question */
+#define CHECK_NO_ANSWER      "no answer within 5 s"
 #define CHECK_CLOCK_SLACK_S  300
 #define CHECK_ENDPOINTS_MAX  64
 #define CHECK_ALGORITHM_SIZE 160

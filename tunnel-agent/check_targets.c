@@ -134,8 +134,7 @@ static void say_trial(struct check *check, const struct trials *trials, const st
                   attempt->error == ECONNREFUSED
                       ? "does the service run, and listen on this address and port?"
                       : "is the device on, and can this machine reach its network?",
-                  "%s",
-                  attempt->error == ETIMEDOUT ? "no answer within 5 s" : strerror(attempt->error));
+                  "%s", attempt->error == ETIMEDOUT ? CHECK_NO_ANSWER : strerror(attempt->error));
 }
 
 void check_targets(struct check *check)
@@ -156,18 +155,20 @@ void check_targets(struct check *check)
 
 /* --- clock ------------------------------------------------------------------------------------ */
 
-static void say_skew(struct check *check, int64_t ahead_s)
+/* How far the hub's clock is ahead of this one; `least`: or further. */
+static void say_skew(struct check *check, int64_t ahead_s, bool least)
 {
     char skew[32];
     bool behind = ahead_s > 0;
     text_format_age_s((uint64_t)(behind ? ahead_s : -ahead_s), skew, sizeof skew);
     if (ahead_s >= -CHECK_CLOCK_SLACK_S && ahead_s <= CHECK_CLOCK_SLACK_S)
-        check_say(check, CHECK_PASS, NULL, NULL, "within %s of the hub's", skew);
+        check_say(check, CHECK_PASS, NULL, NULL, "%s off the hub's", skew);
     else
         check_say(check, CHECK_FAIL, NULL,
                   "set this machine's clock (NTP); the tunnel works all the same, the hub's clock "
                   "decides",
-                  "%s %s the hub's", skew, behind ? "behind" : "ahead of");
+                  "%s%s %s the hub's", least ? "at least " : "", skew,
+                  behind ? "behind" : "ahead of");
 }
 
 void check_clock(struct check *check)
@@ -175,7 +176,7 @@ void check_clock(struct check *check)
     char issued[CLOCK_TEXT_SIZE];
     int64_t ahead_s = check->keyfile.issued_s - clock_wall_s();
     if (check->hub_clock_known) {
-        say_skew(check, check->hub_ahead_s);
+        say_skew(check, check->hub_ahead_s, false);
         return;
     }
     if (!check->has_keyfile) {
@@ -184,7 +185,7 @@ void check_clock(struct check *check)
     }
     clock_format(check->keyfile.issued_s, issued);
     if (ahead_s > CHECK_CLOCK_SLACK_S)
-        say_skew(check, ahead_s);
+        say_skew(check, ahead_s, true);
     else
         check_say(check, CHECK_SKIP, NULL, NULL,
                   "not behind the keyfile's issue (%s); more is known after a login", issued);

@@ -216,7 +216,7 @@ static bool begin_request(struct forwards *forwards)
 {
     struct forward *forward = NULL;
     uint64_t now = clock_monotonic_ms();
-    if (!forwards->publish)
+    if (!forwards->publish || !forwards->subscribed)
         return false;
     enum forward_work work = forward_list_next(&forwards->list, now, &forward);
     if (work == FORWARD_NOTHING || !transport_global_begin(forwards->transport))

@@ -163,19 +163,12 @@ static void turn_forwards(struct session *session)
 static void on_turn(void *owner)
 {
     struct session *session = owner;
-    uint64_t heard = transport_bytes_in(session->transport);
     if (session->state == SESSION_KEY_EXCHANGE)
         turn_key_exchange(session);
     if (session->state == SESSION_AUTHENTICATING)
         turn_authentication(session);
     if (session->state == SESSION_SUBSCRIBING || session->state == SESSION_ONLINE)
         turn_forwards(session);
-    /* While libssh looked for the answer to a request it may have read other packets too; their
-     * messages wait in its queue, where the transport finds them when it reads again. */
-    if (transport_bytes_in(session->transport) != heard) {
-        transport_hold(session->transport);
-        transport_release(session->transport);
-    }
 }
 
 static void on_message(void *owner, ssh_message message)

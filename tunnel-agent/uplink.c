@@ -19,6 +19,7 @@
 #include "session.h"
 
 #define ROUND_TEXT_SIZE 2048
+#define LOUD_ROUNDS     10
 #define STEADY_MS       10000 /* a session that lived this long ends the growing of delays */
 
 enum uplink_state {
@@ -58,11 +59,12 @@ struct uplink {
 
     enum uplink_state state;
     uv_timer_t timer; /* the delay; dial and session have time limits of their own */
-    int64_t since_s;  /* wall time of the last change that people see */
+    int64_t since_s;  /* wall time since when it is online, or is not */
     uint64_t since_ms, next_try_ms;
     bool stopping;
 
     size_t hub, tried;        /* index of the hub, and how many this round has tried */
+    size_t rounds;            /* in vain, since the last session */
     uint64_t *rests_until_ms; /* one for each hub */
     struct retry retry;
     char round[ROUND_TEXT_SIZE]; /* the reasons of this round */
@@ -92,7 +94,7 @@ static void set_state(struct uplink *uplink, enum uplink_state next)
     log_trace(KV("hub", uplink->hub_text), SAY("uplink"), KV("from", STATES[before].name),
               KV("to", STATES[next].name));
     uplink->state = next;
-    if (strcmp(STATES[before].for_people, STATES[next].for_people) == 0 && uplink->since_s != 0)
+    if ((before == UPLINK_ONLINE) == (next == UPLINK_ONLINE) && uplink->since_s != 0)
         return;
     uplink->since_s = clock_wall_s();
     uplink->since_ms = clock_monotonic_ms();
@@ -131,6 +133,7 @@ static void round_over(struct uplink *uplink)
     char reasons[ROUND_TEXT_SIZE];
     memcpy(reasons, uplink->round, sizeof reasons);
     forget_round(uplink);
+    uplink->rounds++;
     uint64_t rest = shortest_rest_ms(uplink);
     wait_for(uplink, rest > 0 ? rest : retry_next_ms(&uplink->retry, retry_random()));
     if (reasons[0] != '\0')
@@ -161,9 +164,11 @@ static void next_hub(struct uplink *uplink)
 /* This time, from this hub. */
 static void attempt_failed(struct uplink *uplink, const char *reason)
 {
+    /* A hub that is away for days does not fill the log: about a line a minute. */
+    bool aloud = uplink->rounds < LOUD_ROUNDS || uplink->rounds % LOUD_ROUNDS == 0;
     note_failure(uplink, reason);
-    log_info(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("no session"),
-             KV("reason", reason));
+    LOG_AT(aloud ? LOG_INFO : LOG_DEBUG, KV("site", uplink->settings->site),
+           KV("hub", uplink->hub_text), SAY("no session"), KV("reason", reason));
     next_hub(uplink);
 }
 
@@ -186,6 +191,7 @@ static void on_online(void *owner)
     bool redeemed = uplink->redeemed;
     uplink->redeemed = false;
     uplink->sessions++;
+    uplink->rounds = 0;
     forget_round(uplink);
     set_state(uplink, UPLINK_ONLINE);
     snprintf(uplink->host_key, sizeof uplink->host_key, "%s", session_host_key(uplink->session));
