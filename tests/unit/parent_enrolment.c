@@ -18,7 +18,7 @@ static bool enabled;
 
 static void set_up(void)
 {
-    (void)strcpy(directory, "/tmp/parent_enrol.XXXXXX");
+    (void)text_copy(directory, sizeof directory, "/tmp/parent_enrol.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/hub.db", directory);
     ck_assert_msg(store_open(path, &store, &fault) == 0, "%s", fault.text);
@@ -55,8 +55,8 @@ static void issue(int64_t site, const char *from)
     struct keyfile_row row = {.site = site, .issued_s = NOW - 10, .expires_s = NOW + 100};
     token_new(&token);
     token_digest(&token, row.digest);
-    (void)strcpy(row.id, token.id);
-    (void)strcpy(row.from, from);
+    (void)text_copy(row.id, sizeof row.id, token.id);
+    (void)text_copy(row.from, sizeof row.from, from);
     ck_assert_msg(store_keyfile_issue(store, &row, &fault) == 0, "%s", fault.text);
 }
 
@@ -155,10 +155,10 @@ START_TEST(refuses_what_is_wrong)
     struct public_key key = make_key(1);
     issue(hannover, "");
     char text[TOKEN_TEXT_SIZE];
-    (void)strcpy(text, token.text);
+    (void)text_copy(text, sizeof text, token.text);
     text[sizeof text - 2] = text[sizeof text - 2] == 'a' ? 'b' : 'a';
     ck_assert_int_eq(redeem_at(text, &key, "192.0.2.7", NOW), REDEEM_WRONG);
-    (void)strcpy(text, token.text);
+    (void)text_copy(text, sizeof text, token.text);
     text[0] = text[0] == 'a' ? 'b' : 'a';
     ck_assert_int_eq(redeem_at(text, &key, "192.0.2.7", NOW), REDEEM_UNKNOWN);
     ck_assert_int_eq(redeem_at("", &key, "192.0.2.7", NOW), REDEEM_MALFORMED);

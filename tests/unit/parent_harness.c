@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/address.h"
+#include "base/text.h"
 #include "control/client.h"
 #include "keys/keyfile.h"
 #include "parent/hub.h"
@@ -130,7 +132,7 @@ static void run_hub(void)
 void harness_start(const char *settings)
 {
     char path[96];
-    (void)strcpy(directory, "/tmp/parent_hub.XXXXXX");
+    (void)text_copy(directory, sizeof directory, "/tmp/parent_hub.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/meet.sock", directory);
     struct sockaddr_un address = meeting_address(path);
@@ -265,7 +267,7 @@ int worker_take(void)
     ck_assert_uint_gt(hello->key_length, 100);
     struct message ready;
     message_init(&ready, MESSAGE_READY);
-    (void)strcpy(ready.text, "a test");
+    (void)text_copy(ready.text, sizeof ready.text, "a test");
     worker_say(worker, &ready);
     return worker;
 }
@@ -371,9 +373,10 @@ int hub_ssh_port(void)
     const char *listen_text =
         json_string_value(json_array_get(json_object_get(status, "listen"), 0));
     ck_assert_ptr_nonnull(listen_text);
-    int port = atoi(strrchr(listen_text, ':') + 1);
+    struct host_port address = {.port = 0};
+    ck_assert_int_eq(host_port_parse(listen_text, false, &address, NULL), 0);
     json_decref(status);
-    return port;
+    return address.port;
 }
 
 /* --- sessions --- */
@@ -419,7 +422,7 @@ enum verdict session_identify_as(int worker, uint64_t sid, const char *user,
 {
     struct message message;
     begin(&message, MESSAGE_IDENTIFY, sid);
-    (void)strcpy(message.user, user);
+    (void)text_copy(message.user, sizeof message.user, user);
     message.key = key->blob;
     message.key_length = key->length;
     message.flags = proven ? MESSAGE_PROVEN : 0;
@@ -432,7 +435,7 @@ enum verdict session_redeem(int worker, uint64_t sid, const struct public_key *k
 {
     struct message message;
     begin(&message, MESSAGE_REDEEM, sid);
-    (void)strcpy(message.text, token);
+    (void)text_copy(message.text, sizeof message.text, token);
     message.key = key->blob;
     message.key_length = key->length;
     worker_say(worker, &message);
@@ -443,8 +446,8 @@ void session_up(int worker, uint64_t sid)
 {
     struct message message;
     begin(&message, MESSAGE_UP, sid);
-    (void)strcpy(message.text, "SSH-2.0-test");
-    (void)strcpy(message.address, "aes128-gcm@openssh.com");
+    (void)text_copy(message.text, sizeof message.text, "SSH-2.0-test");
+    (void)text_copy(message.address, sizeof message.address, "aes128-gcm@openssh.com");
     worker_say(worker, &message);
 }
 
@@ -452,7 +455,7 @@ const struct message *session_publish(int worker, uint64_t sid, const char *addr
 {
     struct message message;
     begin(&message, MESSAGE_PUBLISH, sid);
-    (void)strcpy(message.address, address);
+    (void)text_copy(message.address, sizeof message.address, address);
     message.port = (uint64_t)port;
     worker_say(worker, &message);
     return hear_reply(worker);
@@ -462,7 +465,7 @@ void session_gone(int worker, uint64_t sid)
 {
     struct message message;
     begin(&message, MESSAGE_GONE, sid);
-    (void)strcpy(message.text, "closed by peer");
+    (void)text_copy(message.text, sizeof message.text, "closed by peer");
     worker_say(worker, &message);
 }
 
@@ -508,7 +511,7 @@ uint64_t site_login(int worker, const char *name, const struct public_key *key)
     ck_assert_int_eq(session_identify_as(worker, sid, name, key, true), VERDICT_GRANTED);
     session_up(worker, sid);
     begin(&message, MESSAGE_QUERY, sid);
-    (void)strcpy(message.text, "forwards");
+    (void)text_copy(message.text, sizeof message.text, "forwards");
     worker_say(worker, &message);
     ck_assert_int_eq((int)hear_reply(worker)->code, VERDICT_GRANTED);
     const struct message *snapshot = worker_hear(worker, MESSAGE_SNAPSHOT);

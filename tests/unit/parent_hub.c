@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/text.h"
 #include "parent_harness.h"
 #include "suite.h"
 
@@ -51,7 +52,7 @@ static void say(enum message_type type, uint64_t sid, uint64_t cid, uint64_t cod
     message.cid = cid;
     message.code = code;
     message.rtt_us = 1000;
-    (void)strcpy(message.text, "a reason");
+    (void)text_copy(message.text, sizeof message.text, "a reason");
     worker_say(worker, &message);
 }
 
@@ -335,7 +336,7 @@ START_TEST(cancel_closes_at_once)
         message.sid = sid;
         message.request = (uint64_t)i;
         message.port = (uint64_t)port;
-        (void)strcpy(message.address, "localhost");
+        (void)text_copy(message.address, sizeof message.address, "localhost");
         worker_say(worker, &message);
         ck_assert_int_eq((int)worker_hear(worker, MESSAGE_REPLY)->code, VERDICT_GRANTED);
         ck_assert_int_eq(dial(port), -1);
@@ -351,7 +352,7 @@ static void ask_to_publish(uint64_t sid, uint64_t request)
     message.sid = sid;
     message.request = request;
     message.port = (uint64_t)port;
-    (void)strcpy(message.address, "localhost");
+    (void)text_copy(message.address, sizeof message.address, "localhost");
     worker_say(worker, &message);
 }
 
@@ -472,7 +473,7 @@ START_TEST(agents_refusal_is_shown)
     message_init(&report, MESSAGE_REPORT);
     report.sid = sid;
     report.port = (uint64_t)port;
-    (void)strcpy(report.text, "not in allow_targets");
+    (void)text_copy(report.text, sizeof report.text, "not in allow_targets");
     worker_say(worker, &report); /* of another generation */
     check_forward("state", "offline");
     report.generation = 1;

@@ -13,7 +13,7 @@ static struct fault fault;
 
 static void set_up(void)
 {
-    (void)strcpy(directory, "/tmp/parent_store.XXXXXX");
+    (void)text_copy(directory, sizeof directory, "/tmp/parent_store.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/hub.db", directory);
     fault.text[0] = '\0';
@@ -218,7 +218,7 @@ START_TEST(migration_keeps_a_copy)
     ck_assert_msg(store_migrate(store, steps, 2, &fault) == 0, "%s", fault.text);
     store_close(store);
     check_refused("newer tunneld");
-    (void)strcat(path, ".v1");
+    (void)snprintf(path, sizeof path, "%s/hub.db.v1", directory);
     store = open_store();
     struct site_row found = {0};
     ck_assert_int_eq(store_sites(store, on_site, &found, &fault), 0);

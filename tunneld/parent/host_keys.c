@@ -3,6 +3,7 @@
 #include "parent/host_keys.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,8 +30,7 @@ static int key_paths(const char *dir, enum host_key_kind kind, struct key_paths 
     if (file_join(dir, file_names[kind], paths->private_part, sizeof paths->private_part, fault) !=
         0)
         return -1;
-    (void)strcpy(name, file_names[kind]);
-    (void)strcat(name, ".pub");
+    (void)snprintf(name, sizeof name, "%s.pub", file_names[kind]);
     return file_join(dir, name, paths->public_part, sizeof paths->public_part, fault);
 }
 
