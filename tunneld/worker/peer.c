@@ -18,7 +18,8 @@
 
 #define REFUSALS_MAX   100 /* of one session; a client that asks for more is up to no good */
 #define TIMER_MIN_MS   20
-#define LAST_LOOK_MS   1000 /* for a process that was itself asleep */
+#define LAST_LOOK_MS   1000         /* for a process that was itself asleep */
+#define REKEY_BYTES    (1ull << 30) /* RFC 4253, 9 */
 #define SOFTWARE_START "SSH-2.0-"
 
 static const char *const state_names[PEER_STATE_END] = {
@@ -279,6 +280,7 @@ void peer_up(struct peer *peer, enum peer_role role)
 /* Takes the descriptor: libssh's session owns it afterwards, or it is closed. */
 static ssh_session accept_session(struct office *office, int descriptor)
 {
+    const uint64_t rekey_bytes = REKEY_BYTES;
     ssh_session ssh = ssh_new();
 
     if (!ssh) {
@@ -287,6 +289,7 @@ static ssh_session accept_session(struct office *office, int descriptor)
     }
     if (ssh_bind_accept_fd(office->bind, ssh, descriptor) == SSH_OK) {
         ssh_set_blocking(ssh, 0);
+        (void)ssh_options_set(ssh, SSH_OPTIONS_REKEY_DATA, &rekey_bytes);
         if (ssh_handle_key_exchange(ssh) != SSH_ERROR)
             return ssh;
     }
