@@ -190,15 +190,19 @@ static bool some_failed(struct peer *peer)
     return true;
 }
 
-static void look_for_denied(struct peer *peer, const char *reason)
+static void look_for_denied(struct peer *peer)
 {
+    char reason[MESSAGE_TEXT_SIZE];
     struct relay *relay, *following;
 
     for (relay = TAILQ_FIRST(&peer->opening); relay; relay = following) {
         following = TAILQ_NEXT(relay, next);
-        if (!ssh_channel_is_open(relay->channel) && ask_again(relay) == SSH_ERROR &&
-            ssh_is_connected(peer->ssh))
-            on_denied(relay, reason);
+        if (ssh_channel_is_open(relay->channel) || ask_again(relay) != SSH_ERROR ||
+            !ssh_is_connected(peer->ssh))
+            continue;
+        (void)some_failed(peer);
+        failure_reason(peer->open_failure, reason, sizeof reason);
+        on_denied(relay, reason);
     }
 }
 
@@ -215,14 +219,10 @@ static void look_for_open(struct peer *peer)
 
 void relays_turn(struct peer *peer)
 {
-    char reason[MESSAGE_TEXT_SIZE];
-
     if (TAILQ_EMPTY(&peer->opening) || !ssh_is_connected(peer->ssh))
         return;
-    if (some_failed(peer)) {
-        failure_reason(peer->open_failure, reason, sizeof reason);
-        look_for_denied(peer, reason);
-    }
+    if (some_failed(peer))
+        look_for_denied(peer);
     if (ssh_is_connected(peer->ssh))
         look_for_open(peer);
 }
@@ -354,7 +354,7 @@ static void look_at_opening(struct peer *peer)
     if (TAILQ_EMPTY(&peer->opening) || peer->state != PEER_UP)
         return;
     /* In case that a refusal's text was overwritten before anybody saw it. */
-    look_for_denied(peer, "refused by the site");
+    look_for_denied(peer);
     for (relay = TAILQ_FIRST(&peer->opening); relay; relay = following) {
         following = TAILQ_NEXT(relay, next);
         if (clock_monotonic_ms() >= relay->deadline_ms)
