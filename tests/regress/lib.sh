@@ -20,6 +20,12 @@ SLOW=${SLOW:-1}
 TUNNELD=$BUILD/tunneld/tunneld
 AGENT=$BUILD/tunnel-agent/tunnel-agent
 CTL=$BUILD/tunnelctl/tunnelctl
+for program in "$TUNNELD" "$AGENT" "$CTL"; do
+    [ -x "$program" ] || {
+        echo "$script: there is no $program; build first, or name the build directory with BUILD" >&2
+        exit 1
+    }
+done
 PYTHON=$(PATH=/usr/bin:/bin command -v python3)
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/regress.XXXXXX")
@@ -198,8 +204,7 @@ finish() {
         done
         printf '# logs kept in %s\n' "$T"
     fi
-    [ "$checks_failed" = 0 ]
-    exit
+    exit $((checks_failed > 0))
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -340,7 +345,7 @@ spawn_stock() {
     spawn other "$name" "${STOCK[@]}" "$@"
 }
 stock_command() {
-    STOCK=(ssh -F none -p "$HUB_PORT" -i "$1" -o IdentitiesOnly=yes -o BatchMode=yes
+    STOCK=(ssh -F none -p "$HUB_PORT" -i "$1" -o IdentitiesOnly=yes -o BatchMode="${BATCH:-yes}"
         -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$KNOWN_HOSTS"
         -o GlobalKnownHostsFile=/dev/null -o ConnectTimeout=10)
 }
@@ -362,8 +367,15 @@ ASKPASS
 stock_enrol() {
     local key=$1
     shift
-    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force stock "$key" -o BatchMode=no \
+    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force BATCH=no stock "$key" \
         -o NumberOfPasswordPrompts=1 "$@" enrol@127.0.0.1
+}
+# enrol_stock SITE [OPTION...]: enrols SITE.key with a stock ssh; it stays pending.
+enrol_stock() {
+    need "keyfile for $1 is issued" issue "$@"
+    new_key "$T/$1.key"
+    askpass "$(token_of "$T/$1.keyfile")"
+    need "$1 enrols with ssh" stock_enrol "$T/$1.key"
 }
 
 # --- visitors and targets ---------------------------------------------------------------------

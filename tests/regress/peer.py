@@ -143,10 +143,8 @@ def serve_source(sock, size):
     return read_all(sock)[0], sent
 
 
-def serve_stall(sock, _):
-    """Never reads; waits until the line below breaks."""
-    poll = selectors.DefaultSelector()
-    poll.register(sock, 0)
+def serve_stall(_sock, _):
+    """Never reads."""
     time.sleep(LIMIT_S)
     return "timeout", 0
 
