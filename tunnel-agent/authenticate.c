@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "base/crash_point.h"
+
 #define ROUNDS_MAX 4 /* information requests that one login may bring */
 
 static enum authentication_result broken(struct authentication *login, struct fault *fault)
@@ -23,6 +25,7 @@ static enum authentication_result key_step(struct authentication *login, struct 
     case SSH_AUTH_SUCCESS:
         return AUTHENTICATION_GRANTED;
     case SSH_AUTH_PARTIAL:
+        CRASH_POINT("agent.partial");
         login->at_token = true;
         return AUTHENTICATION_WAIT;
     case SSH_AUTH_DENIED:
@@ -50,6 +53,8 @@ static enum authentication_result token_step(struct authentication *login, struc
     for (;;) {
         switch (ssh_userauth_kbdint(login->session, NULL, NULL)) {
         case SSH_AUTH_AGAIN:
+            if (login->token == NULL)
+                CRASH_POINT("agent.token_sent");
             return AUTHENTICATION_WAIT;
         case SSH_AUTH_SUCCESS:
             return AUTHENTICATION_GRANTED;

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -126,6 +127,7 @@ static int enrolled_now(const struct enrolment *enrolment, const struct options 
 {
     if (state_activated(enrolment->state, fault) != 0)
         return fault_prefix(fault, "enrolled, but the spent keyfile could not be removed");
+    CRASH_POINT("agent.removed");
     printf("Enrolled as %s at %s; the key is in %s.\n", enrolment->keyfile->site, enrolment->hub,
            enrolment->state->dir);
     say_next(options);

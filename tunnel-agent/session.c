@@ -12,6 +12,7 @@
 
 #include "authenticate.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "forwards.h"
 #include "handshake.h"
@@ -123,6 +124,7 @@ static void on_granted(struct session *session)
         give_up(session, SESSION_REDEEMED);
         return;
     }
+    CRASH_POINT("agent.logged_in");
     set_state(session, SESSION_SUBSCRIBING, session->plan.settings->connect_timeout_ms);
     if (forwards_attach(session->plan.forwards, session->transport, &session->why) != 0)
         give_up(session, SESSION_LOST);
@@ -153,6 +155,7 @@ static void turn_forwards(struct session *session)
     }
     if (session->state != SESSION_SUBSCRIBING || !forwards_subscribed(session->plan.forwards))
         return;
+    CRASH_POINT("agent.subscribed");
     set_state(session, SESSION_ONLINE, FIRST_PROBE_MS);
     session->handlers->on_online(session->owner);
 }

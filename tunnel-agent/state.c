@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/secret.h"
 #include "config/hub_settings.h"
@@ -239,6 +240,7 @@ static int write_key(const struct state *state, struct fault *fault)
         return -1;
     if (there == 0 && site_key_make(path, fault) != 0)
         return -1;
+    CRASH_POINT("agent.key_written");
     if (site_key_load(path, &key, &public, fault) != 0)
         return -1;
     ssh_key_free(key);
@@ -247,8 +249,12 @@ static int write_key(const struct state *state, struct fault *fault)
 
 int state_prepare(const struct state *state, const struct keyfile *keyfile, struct fault *fault)
 {
-    if (write_keyfile(state, keyfile, fault) != 0 || state_adopt(state, keyfile, fault) != 0)
+    if (write_keyfile(state, keyfile, fault) != 0)
         return -1;
+    CRASH_POINT("agent.keyfile_stored");
+    if (state_adopt(state, keyfile, fault) != 0)
+        return -1;
+    CRASH_POINT("agent.settings_written");
     return write_key(state, fault);
 }
 
@@ -281,6 +287,7 @@ int state_activated(const struct state *state, struct fault *fault)
     char path[STATE_PATH_SIZE];
     if (state_path(state, "keyfile", path, fault) != 0)
         return -1;
+    CRASH_POINT("agent.before_removal");
     return file_remove(path, fault);
 }
 

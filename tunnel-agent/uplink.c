@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "dial.h"
 #include "retry.h"
@@ -220,6 +221,7 @@ static void on_refused(struct uplink *uplink, const char *reason)
     } else if (uplink->enrolling || !uplink->has_token) {
         attempt_refused(uplink, reason);
     } else {
+        CRASH_POINT("agent.key_refused");
         uplink->enrolling = true;
         wait_for(uplink, 0);
     }
@@ -229,6 +231,7 @@ static void on_redeemed(struct uplink *uplink)
 {
     log_info(KV("site", uplink->settings->site), KV("hub", uplink->hub_text),
              SAY("the hub took the token"));
+    CRASH_POINT("agent.redeemed");
     uplink->enrolling = false;
     uplink->redeemed = true;
     wait_for(uplink, 0);
@@ -288,6 +291,7 @@ static void on_connected(void *owner, int socket)
         .forwards = uplink->forwards,
     };
     uplink->dial = NULL;
+    CRASH_POINT("agent.connected");
     if (session_open(uplink->loop, &plan, socket, &SESSION_HANDLERS, uplink, &uplink->session,
                      &fault) == 0)
         set_state(uplink, UPLINK_LOGGING_IN);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/secret.h"
 
 static const char *advice(int error)
@@ -168,7 +169,9 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, s
     int descriptor = mkostemp(fresh, O_CLOEXEC);
     if (descriptor < 0)
         return system_fault(fault, "write", path, errno);
-    if (fill(descriptor, data, length, mode) != 0 || rename(fresh, path) != 0) {
+    int rc = fill(descriptor, data, length, mode);
+    CRASH_POINT("file.before_rename");
+    if (rc != 0 || rename(fresh, path) != 0) {
         int error = errno;
         unlink(fresh);
         return system_fault(fault, "write", path, error);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "parent/enrolment.h"
 #include "parent/peer_text.h"
@@ -174,6 +175,7 @@ int identify_on_redeem(struct session *session, const struct message *message, s
         return fault_set(fault, "REDEEM of session %llu with a key it has not proven",
                          (unsigned long long)session->id);
     struct keyfile_row row;
+    CRASH_POINT("parent.redeem_received");
     enum redeem_result result = REDEEM_UNKNOWN;
     if (session->token_tries++ < session->hub->settings.login_tries)
         result = redeem(session, message, &row);
@@ -181,7 +183,9 @@ int identify_on_redeem(struct session *session, const struct message *message, s
     struct site *site =
         granted ? registry_find(&session->hub->sites_by_id, (uint64_t)row.site) : NULL;
     if (site) {
+        CRASH_POINT("parent.redeem_committed");
         grant_redemption(session, message, site, &row, result == REDEEM_REPEATED);
+        CRASH_POINT("parent.redeem_answered");
         return 0;
     }
     if (result == REDEEM_OTHER_KEY)

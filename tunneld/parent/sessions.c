@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/peer_text.h"
@@ -237,9 +238,11 @@ int session_activate_key(struct session *session, struct fault *fault)
     if (found == 0 || row.site != site->row.id)
         return fault_set(fault, "this key was revoked before its first use: ask for a new keyfile");
     if (row.state == KEY_PENDING) {
+        CRASH_POINT("parent.activation_asked");
         if (store_key_activate(session->hub->store, site->row.id, session->key, clock_wall_s(),
                                fault) != 0)
             return -1;
+        CRASH_POINT("parent.activation_committed");
         event_say(session->hub, "site.activated", site->row.name, NULL, session->peer,
                   "key %s is current now", session->fingerprint);
         (void)site_close_sessions(site, session->fingerprint, "replaced by a new key");

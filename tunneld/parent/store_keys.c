@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/crash_point.h"
+
 static const char *const key_states[] = {
     [KEY_NONE] = "none", [KEY_PENDING] = "pending", [KEY_CURRENT] = "current"};
 static const char *const keyfile_states[] = {[KEYFILE_OPEN] = "open",
@@ -120,6 +122,7 @@ int store_key_bind(struct store *store, int64_t site, const struct public_key *k
                             " VALUES (?, ?, ?, ?, ?, ?)",
                             "biitti", (const void *)key->blob, key->length, site,
                             (int64_t)KEY_PENDING, keyfile, fingerprint, now_s) >= 0;
+    CRASH_POINT("parent.redeem_uncommitted");
     return finish(store, done, "the key cannot be bound to its keyfile", fault);
 }
 
@@ -149,6 +152,7 @@ int store_key_activate(struct store *store, int64_t site, const struct public_ke
                     "UPDATE keyfiles SET state = ?"
                     " WHERE id = (SELECT keyfile FROM keys WHERE blob = ?)",
                     "ib", (int64_t)KEYFILE_SPENT, (const void *)key->blob, key->length) >= 0;
+    CRASH_POINT("parent.activation_uncommitted");
     return finish(store, done, "the key cannot be activated", fault);
 }
 

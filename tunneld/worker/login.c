@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "worker/algorithms.h"
@@ -116,6 +117,7 @@ static void on_proof_verdict(struct peer *peer, void *subject, const struct mess
         peer_up(peer, ROLE_SITE);
         return;
     }
+    CRASH_POINT("worker.key_proven");
     peer->login.partial = true;
     ssh_message_auth_set_methods(message, SSH_AUTH_METHOD_INTERACTIVE);
     (void)ssh_message_auth_reply_success(message, 1);
@@ -178,6 +180,7 @@ static void on_token_verdict(struct peer *peer, void *subject, const struct mess
     ssh_message message = take_held(peer);
 
     (void)subject;
+    CRASH_POINT("worker.token_verdict");
     if (reply->code == VERDICT_GRANTED)
         greet(peer, message, reply);
     else
@@ -196,6 +199,7 @@ static void redeem(struct peer *peer, ssh_message message)
         refuse(peer, message);
         return;
     }
+    CRASH_POINT("worker.token_received");
     message_init(&question, MESSAGE_REDEEM);
     question.key = peer->login.key;
     question.key_length = peer->login.key_length;
@@ -212,6 +216,7 @@ static void on_answers(struct peer *peer, ssh_message message)
     if (prompt == PROMPT_TOKEN) {
         redeem(peer, message);
     } else if (prompt == PROMPT_GREETING) {
+        CRASH_POINT("worker.greeted");
         (void)ssh_message_auth_reply_success(message, 0);
         done_with(peer, message);
         peer_up(peer, ROLE_ENROLLED);
