@@ -189,6 +189,18 @@ static uint64_t connect_visitor(uint64_t sid, int *visitor, int *socket)
     return connect->cid;
 }
 
+static void await_open(void)
+{
+    bool open = false;
+    for (int tries = 0; tries < 200 && !open; tries++) {
+        json_t *rows = hub_call("connection.list", NULL);
+        open = strcmp(text_of(rows, "state"), "open") == 0;
+        json_decref(rows);
+        (void)usleep(open ? 0 : 20000);
+    }
+    ck_assert(open);
+}
+
 START_TEST(visitor_belongs_to_the_worker_once_opened)
 {
     uint64_t sid = begin_with_site("");
@@ -198,9 +210,7 @@ START_TEST(visitor_belongs_to_the_worker_once_opened)
     uint64_t cid = connect_visitor(sid, &visitor, &socket);
     ck_assert_int_eq(send(visitor, "hello", 5, 0), 5);
     say(MESSAGE_OPENED, 0, cid, VERDICT_GRANTED);
-    json_t *rows = hub_call("connection.list", NULL);
-    ck_assert_str_eq(text_of(rows, "state"), "open");
-    json_decref(rows);
+    await_open();
     ck_assert_int_eq(recv(socket, text, 5, MSG_WAITALL), 5);
     (void)close(socket);
     ck_assert(has_ended(visitor));
@@ -211,7 +221,7 @@ START_TEST(visitor_belongs_to_the_worker_once_opened)
     closed.bytes_out = 7;
     worker_say(worker, &closed);
     hub_await_count("connections", 0);
-    rows = hub_call("forward.list", NULL);
+    json_t *rows = hub_call("forward.list", NULL);
     const json_t *row = json_array_get(rows, 0);
     ck_assert_int_eq(json_integer_value(json_object_get(row, "connections_total")), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(row, "bytes_in")), 5);
@@ -356,13 +366,20 @@ static void ask_to_publish(uint64_t sid, uint64_t request)
     worker_say(worker, &message);
 }
 
+/* Waits for it: what the worker says and what the control socket asks arrive in no order. */
 static void check_event(const char *name)
 {
-    json_t *events = hub_call("events", NULL);
-    char *text = json_dumps(events, 0);
-    ck_assert_msg(strstr(text, name) != NULL, "no event %s in %s", name, text);
-    free(text);
-    json_decref(events);
+    for (int tries = 0; tries < 200; tries++) {
+        json_t *events = hub_call("events", NULL);
+        char *text = json_dumps(events, 0);
+        bool found = text && strstr(text, name) != NULL;
+        free(text);
+        json_decref(events);
+        if (found)
+            return;
+        (void)usleep(20000);
+    }
+    ck_abort_msg("no event %s", name);
 }
 
 START_TEST(living_publisher_keeps_its_claim)
