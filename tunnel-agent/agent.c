@@ -107,12 +107,62 @@ static int open_state(struct agent *agent, const struct options *options, struct
     return site_key_load(path, &agent->key, &agent->public_key, fault);
 }
 
+/* --- an offered keyfile ----------------------------------------------------------------------- */
+
+/* The offer's hub and host keys change places with those of the settings. */
+static void swap_hub(struct agent *agent)
+{
+    struct host_port_list hubs = agent->settings.hubs;
+    struct text_list host_keys = agent->settings.host_keys;
+    agent->settings.hubs = agent->offer.hub;
+    agent->settings.host_keys = agent->offer.host_keys;
+    agent->offer.hub = hubs;
+    agent->offer.host_keys = host_keys;
+}
+
+static void drop_offer(struct agent *agent)
+{
+    keyfile_release(&agent->offer);
+    agent->offer = (struct keyfile){0};
+    agent->has_offer = false;
+}
+
+void agent_reenrol(struct agent *agent, struct keyfile *offer)
+{
+    agent->offer = *offer;
+    agent->has_offer = true;
+    *offer = (struct keyfile){0};
+    swap_hub(agent);
+    uplink_stop(agent->uplink); /* on_stopped connects anew */
+}
+
+static void reload(struct agent *agent);
+
+/* Online with the offer in force: what it says becomes agent.yaml's. */
+static void keep_offer(struct agent *agent)
+{
+    struct fault fault = {0};
+    swap_hub(agent);
+    int rc = state_adopt(&agent->state, &agent->offer, &fault);
+    swap_hub(agent);
+    drop_offer(agent);
+    if (rc == 0)
+        reload(agent);
+    else
+        log_error(KV("site", agent->settings.site), SAY("agent.yaml keeps the former hub"),
+                  KV("reason", fault.text));
+}
+
 /* --- the uplink's events ---------------------------------------------------------------------- */
 
 static void on_online(void *owner, bool redeemed)
 {
     struct agent *agent = owner;
     struct fault fault = {0};
+    if (agent->has_offer && redeemed)
+        keep_offer(agent);
+    else if (agent->has_offer)
+        drop_offer(agent); /* its hub serves until the next start */
     if (state_activated(&agent->state, &fault) != 0)
         log_warning(KV("site", agent->settings.site), SAY("the spent keyfile could not be removed"),
                     KV("reason", fault.text));
@@ -124,6 +174,11 @@ static void on_round_failed(void *owner, const char *reasons)
 {
     struct agent *agent = owner;
     local_round_failed(agent->local, reasons);
+    if (!agent->has_offer)
+        return;
+    swap_hub(agent);
+    drop_offer(agent);
+    uplink_stop(agent->uplink);
 }
 
 static int start_uplink(struct agent *agent, struct fault *fault);
@@ -138,17 +193,11 @@ static void on_stopped(void *owner)
         forwards_close(agent->forwards);
         return;
     }
-    struct agent_settings settings = {0};
-    if (state_settings(&agent->state, &settings, &fault) == 0) {
-        agent_settings_release(&agent->settings);
-        agent->settings = settings;
-    } else {
-        log_error(SAY("the old settings stay"), KV("reason", fault.text));
-    }
-    if (start_uplink(agent, &fault) != 0) {
-        log_error(SAY("cannot connect any more"), KV("reason", fault.text));
-        local_round_failed(agent->local, fault.text);
-    }
+    if (start_uplink(agent, &fault) == 0)
+        return;
+    log_error(KV("site", agent->settings.site), SAY("cannot connect any more"),
+              KV("reason", fault.text));
+    local_round_failed(agent->local, fault.text);
 }
 
 static const struct uplink_handlers UPLINK_HANDLERS = {
@@ -157,10 +206,19 @@ static const struct uplink_handlers UPLINK_HANDLERS = {
     .on_stopped = on_stopped,
 };
 
+/* The token that is worth trying: 1, or 0 when there is none. */
+static int find_token(const struct agent *agent, struct token *token, struct fault *fault)
+{
+    if (!agent->has_offer)
+        return state_token(&agent->state, token, fault);
+    *token = agent->offer.token;
+    return 1;
+}
+
 static int start_uplink(struct agent *agent, struct fault *fault)
 {
     struct token token = {0};
-    int has_token = state_token(&agent->state, &token, fault);
+    int has_token = find_token(agent, &token, fault);
     if (has_token < 0)
         return -1;
     agent->uplink =
@@ -171,11 +229,6 @@ static int start_uplink(struct agent *agent, struct fault *fault)
         return fault_set(fault, "out of memory");
     uplink_start(agent->uplink);
     return 0;
-}
-
-void agent_reenrol(struct agent *agent)
-{
-    uplink_stop(agent->uplink);
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */
@@ -276,6 +329,7 @@ int command_run(const struct options *options, struct fault *fault)
     int rc = open_state(&agent, options, fault);
     if (rc == 0)
         rc = run_loop(&agent, fault);
+    drop_offer(&agent);
     ssh_key_free(agent.key);
     agent_settings_release(&agent.settings);
     state_release(&agent.state);

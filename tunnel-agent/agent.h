@@ -27,13 +27,16 @@ struct agent {
     struct local *local;
     uv_signal_t signals[3];
     uv_timer_t last_call; /* ends a loop that only waits for a name server */
+    struct keyfile offer; /* handed over while running; see agent_reenrol */
+    bool has_offer;
     unsigned verbose;
     bool ending;
 };
 
 int command_run(const struct options *options, struct fault *fault);
 
-/* The state directory has a new keyfile (state_prepare): connects anew with what it says. */
-void agent_reenrol(struct agent *agent);
+/* Takes the keyfile's contents and connects anew with them.  agent.yaml changes only when a hub has
+ * taken the token; when none lets the agent in, it goes back to what it had. */
+void agent_reenrol(struct agent *agent, struct keyfile *offer);
 
 #endif

@@ -36,6 +36,7 @@ struct enrolment {
     struct uplink *uplink;
     bool online, redeemed;
     bool in_doubt;    /* a hub may have taken the token */
+    bool refused;     /* a hub said no, rather than nothing */
     struct fault why; /* when it did not come online */
     char hub[HOST_PORT_SIZE];
 };
@@ -62,6 +63,7 @@ static void on_stopped(void *owner)
 {
     struct enrolment *enrolment = owner;
     enrolment->in_doubt = uplink_token_in_doubt(enrolment->uplink);
+    enrolment->refused = uplink_was_refused(enrolment->uplink);
     uplink_close(enrolment->uplink);
     forwards_close(enrolment->forwards);
 }
@@ -134,7 +136,7 @@ static int enrolled_now(const struct enrolment *enrolment, const struct options 
     return 0;
 }
 
-/* The site was enrolled before this command. */
+/* The site was enrolled before this command: only a token that was taken changes anything. */
 static int enrolled_before(struct enrolment *enrolment, const struct options *options, int rc,
                            struct fault *fault)
 {
@@ -145,6 +147,9 @@ static int enrolled_before(struct enrolment *enrolment, const struct options *op
         printf("Enrolled again as %s at %s, with the key that was there.\n", site, enrolment->hub);
     } else if (rc == 0) {
         printf("Already enrolled as %s; nothing was changed.\n", site);
+    } else if (!enrolment->refused && !enrolment->in_doubt) {
+        printf("Already enrolled as %s; nothing was changed.  The hub could not be asked: %s\n",
+               site, fault->text);
     } else {
         return fault_prefix(fault, "%s was enrolled as %s before, but", enrolment->state->dir,
                             site);

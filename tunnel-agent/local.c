@@ -49,10 +49,9 @@ static json_t *enrol_answer(const struct local *local, bool already)
 }
 
 static void enrol_with(struct local *local, struct control_request *request,
-                       const struct keyfile *keyfile)
+                       struct keyfile *keyfile)
 {
     struct agent *agent = local->agent;
-    struct fault fault = {0};
     if (strcmp(keyfile->site, agent->settings.site) != 0) {
         control_refuse(request,
                        "the agent with this state directory is site '%s', the keyfile is for "
@@ -62,13 +61,11 @@ static void enrol_with(struct local *local, struct control_request *request,
         control_refuse(request, "another enrolment is under way; try again when it is over");
     } else if (uplink_is_online(agent->uplink)) {
         control_reply(request, enrol_answer(local, true));
-    } else if (state_prepare(&agent->state, keyfile, &fault) != 0) {
-        control_refuse(request, "%s", fault.text);
     } else {
         log_info(KV("site", agent->settings.site), SAY("enrolling with a new keyfile"),
                  KV("actor", control_request_actor(request)));
         local->enrolling = request;
-        agent_reenrol(agent);
+        agent_reenrol(agent, keyfile);
     }
 }
 

@@ -76,6 +76,7 @@ struct uplink {
     bool has_token;
     bool enrolling; /* the next session logs in with the token */
     bool redeemed;  /* the hub took the token, and no session came online since */
+    bool refused;   /* some hub gave an answer that only a person can change */
     bool in_doubt;  /* a hub may have taken the token, whatever became of that session */
 
     struct dial *dial;
@@ -176,6 +177,7 @@ static void attempt_failed(struct uplink *uplink, const char *reason)
 /* From this hub, until a person does something. */
 static void attempt_refused(struct uplink *uplink, const char *reason)
 {
+    uplink->refused = true;
     note_failure(uplink, reason);
     log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("no session"),
                 KV("reason", reason));
@@ -413,6 +415,11 @@ bool uplink_is_online(const struct uplink *uplink)
 bool uplink_token_in_doubt(const struct uplink *uplink)
 {
     return uplink->in_doubt;
+}
+
+bool uplink_was_refused(const struct uplink *uplink)
+{
+    return uplink->refused;
 }
 
 void uplink_forget_token(struct uplink *uplink)

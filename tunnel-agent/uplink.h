@@ -41,6 +41,8 @@ void uplink_close(struct uplink *uplink);
 bool uplink_is_online(const struct uplink *uplink);
 /* May a hub have taken the token for our key?  Then key and token must be kept. */
 bool uplink_token_in_doubt(const struct uplink *uplink);
+/* Did a hub answer what only a person can change?  Else no hub was reached, or none held on. */
+bool uplink_was_refused(const struct uplink *uplink);
 /* It is spent. */
 void uplink_forget_token(struct uplink *uplink);
 
