@@ -176,22 +176,9 @@ static void say_endpoint(struct check *check, const struct endpoint *endpoint)
                   name);
 }
 
-void check_tcp(struct check *check)
+static void connect_all(struct check *check)
 {
     struct attempt attempts[CHECK_ENDPOINTS_MAX];
-    char hub[HOST_PORT_SIZE];
-    if (check->lookups == NULL) {
-        check_say_needs(check, NULL, "dns A");
-        return;
-    }
-    for (size_t i = 0; i < check->hubs->count; i++) {
-        const struct host_port *item = &check->hubs->items[i];
-        size_t before = check->endpoint_count;
-        add_endpoints(check, &check->lookups[2 * i], item);
-        add_endpoints(check, &check->lookups[2 * i + 1], item);
-        if (check->endpoint_count == before)
-            check_say_needs(check, host_port_format(item->host, item->port, hub), "dns");
-    }
     for (size_t i = 0; i < check->endpoint_count; i++)
         attempts[i] = check->endpoints[i].attempt;
     attempts_run(attempts, check->endpoint_count, CHECK_TIMEOUT_MS);
@@ -199,8 +186,35 @@ void check_tcp(struct check *check)
         attempt_close(&attempts[i]);
         check->endpoints[i].attempt = attempts[i];
     }
-    for (size_t i = 0; i < check->endpoint_count; i++)
+}
+
+static void say_hub(struct check *check, const struct host_port *hub)
+{
+    char name[HOST_PORT_SIZE];
+    bool any = false;
+    for (size_t i = 0; i < check->endpoint_count; i++) {
+        if (check->endpoints[i].hub != hub)
+            continue;
         say_endpoint(check, &check->endpoints[i]);
+        any = true;
+    }
+    if (!any)
+        check_say_needs(check, host_port_format(hub->host, hub->port, name), "dns");
+}
+
+void check_tcp(struct check *check)
+{
+    if (check->lookups == NULL) {
+        check_say_needs(check, NULL, "dns");
+        return;
+    }
+    for (size_t i = 0; i < check->hubs->count; i++) {
+        add_endpoints(check, &check->lookups[2 * i], &check->hubs->items[i]);
+        add_endpoints(check, &check->lookups[2 * i + 1], &check->hubs->items[i]);
+    }
+    connect_all(check);
+    for (size_t i = 0; i < check->hubs->count; i++)
+        say_hub(check, &check->hubs->items[i]);
 }
 
 /* --- the first bytes -------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 
-#define BATCH 64 /* at once */
+#define BATCH 256 /* at once */
 
 uint64_t check_now_us(void)
 {

@@ -274,38 +274,54 @@ static int take_keyfile(struct check *check, struct fault *fault)
     return 0;
 }
 
+/* States of the hub's in which no visitor will come through. */
+static const struct {
+    const char *state, *advice;
+} CLOSED[] = {
+    {"refused", "remove what the reason names; allow_targets is this site's own list"},
+    {"disabled", "ask the hub's operator to enable it"},
+};
+
 static void say_granted(struct check *check, const struct granted *granted)
 {
     char target[HOST_PORT_SIZE];
-    bool refused = strcmp(granted->state, "refused") == 0;
-    bool disabled = strcmp(granted->state, "disabled") == 0;
-    const char *advice = refused    ? "remove what the reason names; allow_targets is this site's "
-                                      "own list"
-                         : disabled ? "ask the hub's operator to enable it"
-                                    : NULL;
-    check_say(check, refused || disabled ? CHECK_FAIL : CHECK_PASS, granted->listen, advice,
+    const char *advice = NULL;
+    for (size_t i = 0; i < sizeof CLOSED / sizeof CLOSED[0]; i++) {
+        if (strcmp(granted->state, CLOSED[i].state) == 0)
+            advice = CLOSED[i].advice;
+    }
+    check_say(check, advice != NULL ? CHECK_FAIL : CHECK_PASS, granted->listen, advice,
               "to %s, %s%s%s", host_port_format(granted->target.host, granted->target.port, target),
               granted->state, granted->reason[0] != '\0' ? ": " : "", granted->reason);
+}
+
+static void say_none_granted(struct check *check, bool by_hub)
+{
+    if (by_hub)
+        check_say(check, CHECK_FAIL, check->site,
+                  "ask the hub's operator for: tunnelctl port allow SITE PORT --target HOST:PORT",
+                  "the hub grants this site no forward");
+    else
+        check_say(check, CHECK_SKIP, check->site, NULL,
+                  "the keyfile lists none, the hub may grant some later");
 }
 
 void check_forwards(struct check *check)
 {
     struct fault fault = {0};
-    bool asked = check->session != NULL;
-    if (!asked && !check->has_keyfile) {
+    bool by_hub = check->session != NULL;
+    if (!by_hub && !check->has_keyfile) {
         check_say_needs(check, NULL, "login");
         return;
     }
-    int rc = asked ? take_status(check, &fault) : take_keyfile(check, &fault);
-    if (rc != 0)
+    if ((by_hub ? take_status(check, &fault) : take_keyfile(check, &fault)) != 0) {
         check_say_fault(check, check->site, &fault, "ask the hub's operator");
-    else if (check->granted_count == 0 && asked)
-        check_say(check, CHECK_FAIL, check->site,
-                  "ask the hub's operator for: tunnelctl port allow SITE PORT --target HOST:PORT",
-                  "the hub grants this site no forward");
-    else if (check->granted_count == 0)
-        check_say(check, CHECK_SKIP, check->site, NULL,
-                  "the keyfile lists none, the hub may grant some later");
+        return;
+    }
+    if (check->granted == NULL) {
+        say_none_granted(check, by_hub);
+        return;
+    }
     for (size_t i = 0; i < check->granted_count; i++)
         say_granted(check, &check->granted[i]);
 }
@@ -316,13 +332,6 @@ static int compare(const void *left, const void *right)
 {
     const uint64_t *a = left, *b = right;
     return (*a > *b) - (*a < *b);
-}
-
-static void say_round_trip(struct check *check, uint64_t *times_us, size_t count, const char *what)
-{
-    qsort(times_us, count, sizeof times_us[0], compare);
-    check_say(check, CHECK_PASS, check->door != NULL ? check->door->name : NULL, NULL,
-              "%.2f ms (median of %zu %s)", (double)times_us[count / 2] / 1000, count, what);
 }
 
 /* libssh tells when a keepalive was answered only to those who wait for it. */
@@ -344,20 +353,28 @@ static void time_keepalives(struct check *check)
                                                    : "the hub closed the session");
         return;
     }
-    say_round_trip(check, times_us, KEEPALIVES, "keepalives");
+    qsort(times_us, KEEPALIVES, sizeof times_us[0], compare);
+    uint64_t median_us = times_us[KEEPALIVES / 2];
+    check_say(check, CHECK_PASS, check->door->name, NULL, "%.2f ms (median of %d keepalives)",
+              (double)median_us / 1000, KEEPALIVES);
+}
+
+/* Without a session there is the time that connecting took. */
+static const struct endpoint *nearest(const struct check *check)
+{
+    const struct endpoint *endpoint = check->door != NULL ? check->door : check->endpoints;
+    while (endpoint->attempt.error != 0)
+        endpoint++; /* one connected, or this step would not run */
+    return endpoint;
 }
 
 void check_round_trip(struct check *check)
 {
-    uint64_t times_us[CHECK_ENDPOINTS_MAX];
-    size_t count = 0;
     if (check->session != NULL) {
         time_keepalives(check);
         return;
     }
-    for (size_t i = 0; i < check->endpoint_count; i++) {
-        if (check->endpoints[i].attempt.error == 0)
-            times_us[count++] = check->endpoints[i].attempt.duration_us;
-    }
-    say_round_trip(check, times_us, count, count == 1 ? "connect" : "connects");
+    const struct endpoint *endpoint = nearest(check);
+    check_say(check, CHECK_PASS, endpoint->name, NULL, "%.2f ms (TCP alone)",
+              (double)endpoint->attempt.duration_us / 1000);
 }

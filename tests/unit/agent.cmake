@@ -1,3 +1,4 @@
+unit_test(agent_check agent)
 unit_test(agent_retry agent)
 unit_test(agent_dial agent)
 unit_test(agent_forward_list agent)

@@ -10,6 +10,7 @@
 static const struct command COMMANDS[] = {
     {"enrol", OPTION_STATE | OPTION_VERBOSE | OPTION_YES, true, NULL},
     {"run", OPTION_STATE | OPTION_VERBOSE | OPTION_KEYFILE, false, NULL},
+    {"check", OPTION_JSON | OPTION_BARE, true, NULL},
 };
 static const struct command *command;
 static struct options options;
@@ -26,7 +27,7 @@ static enum options_result parse(const char *line)
         argc++;
     command = NULL;
     optind = 0; /* getopt begins anew */
-    return options_parse(argc, argv, COMMANDS, 2, &command, &options, &fault);
+    return options_parse(argc, argv, COMMANDS, 3, &command, &options, &fault);
 }
 
 START_TEST(options_stand_before_and_after)
@@ -45,6 +46,17 @@ START_TEST(keyfile_is_an_option_of_run)
     ck_assert_int_eq(parse("run --keyfile k"), OPTIONS_COMMAND);
     ck_assert_str_eq(options.keyfile, "k");
     ck_assert_ptr_null(options.state);
+}
+END_TEST
+
+START_TEST(check_may_go_without_a_keyfile)
+{
+    ck_assert_int_eq(parse("check --json"), OPTIONS_COMMAND);
+    ck_assert_ptr_null(options.keyfile);
+    ck_assert_int_eq(parse("check k"), OPTIONS_COMMAND);
+    ck_assert_str_eq(options.keyfile, "k");
+    ck_assert_int_eq(parse("check k l"), OPTIONS_WRONG);
+    ck_assert_str_eq(fault.text, "'check' does not take 'l'");
 }
 END_TEST
 
@@ -81,6 +93,7 @@ int main(void)
     TCase *tests = tcase_create("options");
     tcase_add_test(tests, options_stand_before_and_after);
     tcase_add_test(tests, keyfile_is_an_option_of_run);
+    tcase_add_test(tests, check_may_go_without_a_keyfile);
     tcase_add_test(tests, wrong_ones_say_what);
     tcase_add_test(tests, help_and_version_need_no_command);
     suite_add_tcase(suite, tests);
