@@ -146,7 +146,9 @@ int forward_list_apply(struct forward_list *list, const json_t *snapshot,
     count = merge(list, fresh, count, merged);
     free(fresh);
     free(list->items);
-    *list = (struct forward_list){.generation = generation, .count = count, .items = merged};
+    list->items = merged;
+    list->count = count;
+    list->generation = generation;
     forward_list_judge(list, allow_targets);
     forward_list_sweep(list);
     return 0;

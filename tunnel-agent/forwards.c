@@ -350,15 +350,16 @@ static json_t *forward_status(const struct forwards *forwards, const struct forw
     uint64_t count, bytes_in, bytes_out;
     connections_count(forwards->connections, forward->address, forward->port, &count, &bytes_in,
                       &bytes_out);
+    bytes_in += forward->bytes_in;
+    bytes_out += forward->bytes_out;
     return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "listen",
                      host_port_format(forward->address, forward->port, listen), "target",
                      host_port_format(forward->target.host, forward->target.port, target), "state",
                      forward_state_name(forward), "reason", text_or_null(forward->reason),
                      "connections", (json_int_t)count, "connections_total",
-                     (json_int_t)forward->connections_total, "bytes_in",
-                     (json_int_t)(forward->bytes_in + bytes_in), "bytes_out",
-                     (json_int_t)(forward->bytes_out + bytes_out), "errors",
-                     (json_int_t)forward->errors, "last_error", text_or_null(forward->last_error));
+                     (json_int_t)forward->connections_total, "bytes_in", (json_int_t)bytes_in,
+                     "bytes_out", (json_int_t)bytes_out, "errors", (json_int_t)forward->errors,
+                     "last_error", text_or_null(forward->last_error));
 }
 
 json_t *forwards_status(const struct forwards *forwards, uint64_t *generation)

@@ -112,7 +112,7 @@ static void list_pins(const struct text_list *host_keys, char *text, size_t size
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < host_keys->count && used < size; i++) {
-        struct public_key pin;
+        struct public_key pin = {0};
         char fingerprint[FINGERPRINT_SIZE];
         if (public_key_from_line(host_keys->items[i], &pin, NULL) != 0)
             continue;
@@ -125,7 +125,7 @@ static void list_pins(const struct text_list *host_keys, char *text, size_t size
 static bool is_pinned(const struct public_key *key, const struct text_list *host_keys)
 {
     for (size_t i = 0; i < host_keys->count; i++) {
-        struct public_key pin;
+        struct public_key pin = {0};
         if (public_key_from_line(host_keys->items[i], &pin, NULL) == 0 &&
             pin.length == key->length && memcmp(pin.blob, key->blob, key->length) == 0)
             return true;
@@ -146,7 +146,7 @@ static int received_key(ssh_session session, struct public_key *out, struct faul
 static enum handshake_result check_host(ssh_session session, const struct text_list *host_keys,
                                         char seen[FINGERPRINT_SIZE], struct fault *fault)
 {
-    struct public_key received;
+    struct public_key received = {0};
     char pins[4 * FINGERPRINT_SIZE];
     if (received_key(session, &received, fault) != 0)
         return HANDSHAKE_WRONG_HOST;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,7 +69,7 @@ static uint16_t port_on_loopback(bool listening, int backlog)
 static void start(const char *host, uint16_t port, uint64_t timeout_ms)
 {
     struct host_port to = {.port = port};
-    strcpy(to.host, host);
+    snprintf(to.host, sizeof to.host, "%s", host);
     ck_assert_int_eq(dial_start(&loop, &to, timeout_ms, &HANDLERS, &loop, &dial, &fault), 0);
     ck_assert_int_eq(connected + failures + resolved, 0);
 }

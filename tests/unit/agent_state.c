@@ -52,7 +52,7 @@ static void take_keyfile(const char *text)
 
 static void setup(void)
 {
-    strcpy(directory + sizeof directory - 7, "XXXXXX");
+    memset(directory + sizeof directory - 7, 'X', 6);
     ck_assert_ptr_nonnull(mkdtemp(directory));
     ck_assert_int_eq(state_locate(&state, directory, &fault), 0);
     dies_before = dies_after = -1;
