@@ -27,8 +27,8 @@ struct transport {
     uv_idle_t idle;   /* while a turn is wanted: keeps the loop from waiting */
     uv_timer_t timer; /* for streams that have a deadline */
     int handles;      /* open handles; the last one's close callback frees the transport */
-    int descriptor;
-    int events; /* what `poll` watches */
+    int descriptor;   /* of `poll` */
+    int events;       /* what `poll` watches */
 
     ssh_session session;
     struct ssh_counter_struct counter;

@@ -116,11 +116,17 @@ static void session_reason(struct transport *transport)
     }
 }
 
-/* Reads packets and hands out messages, within the turn's budget.  Any call of libssh's may have
- * read packets and queued messages of them meanwhile: the counter tells. */
+/* Any call of libssh's may have read packets and queued messages of them meanwhile: the counter
+ * tells. */
+static bool has_input(const struct transport *transport)
+{
+    return transport->ready || transport->counter.in_bytes != transport->pumped_bytes;
+}
+
+/* Reads packets and hands out messages, within the turn's budget. */
 static void pump(struct transport *transport)
 {
-    if (!transport->ready && transport->counter.in_bytes == transport->pumped_bytes)
+    if (!has_input(transport))
         return;
     transport->ready = true;
     for (int round = 0; round < ROUNDS_A_TURN; round++) {
@@ -214,8 +220,7 @@ static void turn(struct transport *transport)
     note_heard(transport);
     if (!transport->closing)
         probe_turn(transport, transport->heard_bytes != before);
-    if (!transport->held &&
-        (transport->ready || transport->counter.in_bytes != transport->pumped_bytes))
+    if (!transport->held && has_input(transport))
         transport_kick(transport);
 }
 

@@ -277,19 +277,26 @@ void peer_up(struct peer *peer, enum peer_role role)
     set_timer(peer, peer->office->settings.keepalive_ms);
 }
 
+/* What a listening ssh_bind has no options for.  Compression would only be another way in. */
+static bool set_options(ssh_session ssh)
+{
+    const uint64_t rekey_bytes = REKEY_BYTES;
+
+    return ssh_options_set(ssh, SSH_OPTIONS_COMPRESSION, "none") == SSH_OK &&
+           ssh_options_set(ssh, SSH_OPTIONS_REKEY_DATA, &rekey_bytes) == SSH_OK;
+}
+
 /* Takes the descriptor: libssh's session owns it afterwards, or it is closed. */
 static ssh_session accept_session(struct office *office, int descriptor)
 {
-    const uint64_t rekey_bytes = REKEY_BYTES;
     ssh_session ssh = ssh_new();
 
     if (!ssh) {
         close(descriptor);
         return NULL;
     }
-    if (ssh_bind_accept_fd(office->bind, ssh, descriptor) == SSH_OK) {
+    if (ssh_bind_accept_fd(office->bind, ssh, descriptor) == SSH_OK && set_options(ssh)) {
         ssh_set_blocking(ssh, 0);
-        (void)ssh_options_set(ssh, SSH_OPTIONS_REKEY_DATA, &rekey_bytes);
         if (ssh_handle_key_exchange(ssh) != SSH_ERROR)
             return ssh;
     }

@@ -277,7 +277,8 @@ void relay_open(struct office *office, const struct message *message)
     struct relay *relay;
 
     if (!peer || peer->state != PEER_UP) {
-        refuse(office, message, "the session is gone");
+        close(message->descriptor);
+        tell_closed(office, message->cid, 0, 0, "the session is gone");
         return;
     }
     relay = relay_new(office, peer, message);
@@ -295,6 +296,8 @@ void relay_open(struct office *office, const struct message *message)
     transport_kick(peer->transport);
 }
 
+/* No OPENED before CLOSED: the session ended first, and the parent has the visitor wait for the
+ * site's next one. */
 void relays_release(struct peer *peer, const char *reason)
 {
     struct relay *relay;
@@ -304,7 +307,7 @@ void relays_release(struct peer *peer, const char *reason)
         leave_opening(relay);
         if (waited_for) {
             close(relay->visitor);
-            tell_refused(relay->office, relay->cid, reason);
+            tell_closed(relay->office, relay->cid, 0, 0, reason);
             forget_cid(relay);
         }
         free(relay);
