@@ -48,6 +48,7 @@ struct transport {
     enum probe_state probe;
     bool global_busy; /* the owner's request occupies libssh's place */
     uint64_t probe_sent_ns, rtt_us;
+    uint64_t probe_bytes; /* the counter when the answer was last looked for */
 
     struct stream_list streams;   /* all that have not ended */
     struct stream_list lingering; /* ended; the peer has not closed the channel yet */

@@ -148,6 +148,7 @@ static void probe_send(struct transport *transport)
 {
     transport->probe = PROBE_ASKED;
     transport->probe_sent_ns = uv_hrtime();
+    transport->probe_bytes = transport->counter.in_bytes;
     ssh_send_keepalive(transport->session);
 }
 
@@ -156,6 +157,7 @@ static void probe_send(struct transport *transport)
  * sends nothing and only tells how the pending one stands. */
 static void probe_collect(struct transport *transport)
 {
+    transport->probe_bytes = transport->counter.in_bytes;
     if (ssh_channel_cancel_forward(transport->session, NULL, 0) == SSH_AGAIN)
         return;
     transport->probe = PROBE_IDLE;
@@ -166,13 +168,16 @@ static void probe_collect(struct transport *transport)
         transport->handlers->on_rtt(transport->owner, transport->rtt_us);
 }
 
-static void probe_turn(struct transport *transport, bool heard)
+/* What came while the transport was held is looked at afterwards: an answer among it must not wait
+ * for the peer to say something else. */
+static void probe_turn(struct transport *transport)
 {
     if (transport->held || transport->global_busy || session_over(transport))
         return;
     if (transport->probe == PROBE_WANTED)
         probe_send(transport);
-    else if (transport->probe == PROBE_ASKED && heard)
+    else if (transport->probe == PROBE_ASKED &&
+             transport->counter.in_bytes != transport->probe_bytes)
         probe_collect(transport);
 }
 
@@ -207,8 +212,6 @@ static void finish(struct transport *transport)
 
 static void turn(struct transport *transport)
 {
-    uint64_t before = transport->heard_bytes;
-
     pump(transport);
     note_heard(transport);
     if (!transport->closing && session_over(transport))
@@ -219,7 +222,7 @@ static void turn(struct transport *transport)
         streams_serve(transport);
     note_heard(transport);
     if (!transport->closing)
-        probe_turn(transport, transport->heard_bytes != before);
+        probe_turn(transport);
     if (!transport->held && has_input(transport))
         transport_kick(transport);
 }

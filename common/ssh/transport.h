@@ -13,7 +13,6 @@
 #ifndef SSH_TRANSPORT_H
 #define SSH_TRANSPORT_H
 
-#define LIBSSH_STATIC_UNUSED
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 #include <stdbool.h>
