@@ -421,6 +421,29 @@ START_TEST(silent_publisher_is_evicted)
 }
 END_TEST
 
+START_TEST(visitor_survives_an_eviction)
+{
+    uint64_t first = begin_with_site("");
+    int visitor, socket;
+    publish(first);
+    say(MESSAGE_ALIVE, first, 0, 0);
+    uint64_t cid = connect_visitor(first, &visitor, &socket);
+    (void)close(socket);
+    uint64_t second = site_login(worker, "hannover", &key);
+    ask_to_publish(second, 77);
+    ck_assert_uint_eq(worker_hear(worker, MESSAGE_PROBE)->sid, first);
+    ck_assert_uint_eq(worker_hear(worker, MESSAGE_CLOSE)->sid, first);
+    say(MESSAGE_CLOSED, 0, cid, 0);
+    session_gone(worker, first);
+    ck_assert_int_eq((int)worker_hear(worker, MESSAGE_REPLY)->code, VERDICT_GRANTED);
+    const struct message *connect = worker_hear(worker, MESSAGE_CONNECT);
+    ck_assert_uint_eq(connect->sid, second);
+    (void)close(connect->descriptor);
+    (void)close(visitor);
+    harness_stop();
+}
+END_TEST
+
 START_TEST(new_key_supersedes_the_old)
 {
     uint64_t first = begin_with_site("");
@@ -647,6 +670,7 @@ int main(int count, char **arguments)
     tcase_add_test(cases, cancel_closes_at_once);
     tcase_add_test(cases, living_publisher_keeps_its_claim);
     tcase_add_test(cases, silent_publisher_is_evicted);
+    tcase_add_test(cases, visitor_survives_an_eviction);
     tcase_add_test(cases, new_key_supersedes_the_old);
     tcase_add_test(cases, removal_cuts_everything);
     tcase_add_test(cases, grant_reaches_the_followers);
