@@ -318,13 +318,17 @@ static int run_loop(struct agent *agent, struct fault *fault)
     uv_run(&agent->loop, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&agent->last_call, NULL);
     uv_run(&agent->loop, UV_RUN_NOWAIT);
-    (void)uv_loop_close(&agent->loop);
+    agent->at_once = uv_loop_close(&agent->loop) != 0;
     return rc;
 }
 
 int command_run(const struct options *options, struct fault *fault)
 {
-    struct agent agent = {.state.lock = -1, .verbose = options->verbose};
+    /* Not on the stack: a thread of libuv's that waits for a name server knows the loop until the
+     * process ends (on_last_call). */
+    static struct agent agent;
+    agent.state.lock = -1;
+    agent.verbose = options->verbose;
     raise_descriptors();
     int rc = open_state(&agent, options, fault);
     if (rc == 0)
@@ -333,5 +337,7 @@ int command_run(const struct options *options, struct fault *fault)
     ssh_key_free(agent.key);
     agent_settings_release(&agent.settings);
     state_release(&agent.state);
-    return rc == 0 ? EXIT_DONE : EXIT_REFUSED;
+    if (rc != 0)
+        return EXIT_REFUSED;
+    return agent.at_once ? EXIT_DONE | EXIT_AT_ONCE : EXIT_DONE;
 }

@@ -31,6 +31,7 @@ struct agent {
     bool has_offer;
     unsigned verbose;
     bool ending;
+    bool at_once; /* EXIT_AT_ONCE */
 };
 
 int command_run(const struct options *options, struct fault *fault);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "base/log.h"
@@ -87,6 +88,8 @@ int main(int argc, char **argv)
         break;
     }
     int code = run(command, &options, &fault);
+    if ((code & EXIT_AT_ONCE) != 0)
+        _exit(code & ~EXIT_AT_ONCE);
     if (code != EXIT_DONE)
         fprintf(stderr, "tunnel-agent: %s\n", fault.text);
     return code;

@@ -13,6 +13,9 @@
 #define EXIT_REFUSED     1 /* refused or failed; the reason goes to standard error */
 #define EXIT_USAGE       2
 #define EXIT_UNREACHABLE 3 /* the agent does not run */
+/* Added to one of these: end at once, a thread of libuv's still waits for a name server and exit()
+ * would wait for the thread. */
+#define EXIT_AT_ONCE 0x100
 
 enum option_bit {
     OPTION_STATE = 1 << 0,
