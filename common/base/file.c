@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,6 +19,11 @@
 
 #include "base/crash_point.h"
 #include "base/secret.h"
+
+/* Names of files that are being written: the file's own, and this. */
+#define FRESH_MARK   ".new-"
+#define FRESH_SUFFIX FRESH_MARK "XXXXXX"
+#define FRESH_LENGTH (sizeof FRESH_SUFFIX - 1)
 
 static const char *advice(int error)
 {
@@ -160,7 +166,7 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, s
     char fresh[PATH_MAX];
     if (parent_of(path, directory, fault) != 0)
         return -1;
-    if (snprintf(fresh, sizeof fresh, "%s.XXXXXX", path) >= (int)sizeof fresh)
+    if (snprintf(fresh, sizeof fresh, "%s" FRESH_SUFFIX, path) >= (int)sizeof fresh)
         return fault_set(fault, "the path '%.100s...' is too long", path);
     /* rename(2) would put a file in the place of /dev/stdout. */
     struct stat status;
@@ -258,8 +264,27 @@ static int locked_fault(int descriptor, const char *path, struct fault *fault)
     return FILE_LOCKED;
 }
 
+/* What a crash in the middle of file_write left.  Without the lock one cannot know that nobody
+ * writes. */
+static void remove_unfinished(const char *directory)
+{
+    DIR *open = opendir(directory);
+    if (open == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(open)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        if (length > FRESH_LENGTH &&
+            strncmp(entry->d_name + length - FRESH_LENGTH, FRESH_MARK, sizeof FRESH_MARK - 1) == 0)
+            (void)unlinkat(dirfd(open), entry->d_name, 0);
+    }
+    closedir(open);
+}
+
 int file_lock(const char *path, int *descriptor, struct fault *fault)
 {
+    char directory[PATH_MAX];
+    if (parent_of(path, directory, fault) != 0)
+        return -1;
     int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0)
         return system_fault(fault, "lock", path, errno);
@@ -273,6 +298,7 @@ int file_lock(const char *path, int *descriptor, struct fault *fault)
         close(lock);
         return result;
     }
+    remove_unfinished(directory);
     *descriptor = lock;
     return 0;
 }

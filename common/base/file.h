@@ -29,7 +29,8 @@ int file_directory(const char *path, mode_t mode, struct fault *fault) MUST_CHEC
 
 /* Takes an exclusive lock on `path` (made 0600 if need be) and writes our pid in it; the
  * descriptor holds the lock until it is closed.  A second instance gets a fault naming the
- * holder's pid, and FILE_LOCKED. */
+ * holder's pid, and FILE_LOCKED.  The first removes from the directory what a crash in the middle
+ * of file_write left there: names that end in ".new-" and six characters. */
 #define FILE_LOCKED (-2)
 int file_lock(const char *path, int *descriptor, struct fault *fault) MUST_CHECK;
 

@@ -275,6 +275,26 @@ START_TEST(locks_once)
 }
 END_TEST
 
+START_TEST(the_lock_removes_what_a_crash_left)
+{
+    int first = -1;
+    int second = -1;
+    put(in_directory("key.new-Ab3xYz"), "half a k");
+    put(in_directory("key.new"), "kept");
+    put(in_directory(".new-Ab3xYz"), "kept");
+    put(in_directory("notes.new-2026-01"), "kept");
+    ck_assert_msg(file_lock(in_directory("lock"), &first, &fault) == 0, "%s", fault.text);
+    ck_assert_int_ne(access(in_directory("key.new-Ab3xYz"), F_OK), 0);
+    expect_content(in_directory("key.new"), "kept");
+    expect_content(in_directory(".new-Ab3xYz"), "kept");
+    expect_content(in_directory("notes.new-2026-01"), "kept");
+    put(in_directory("key.new-Ab3xYz"), "being written");
+    ck_assert_int_eq(file_lock(in_directory("lock"), &second, &fault), FILE_LOCKED);
+    expect_content(in_directory("key.new-Ab3xYz"), "being written");
+    close(first);
+}
+END_TEST
+
 START_TEST(locks_no_link)
 {
     const char *link = in_directory("link");
@@ -317,6 +337,7 @@ int main(void)
     tcase_add_test(tests, refuses_directories);
     tcase_add_test(tests, refuses_other_peoples_directories);
     tcase_add_test(tests, locks_once);
+    tcase_add_test(tests, the_lock_removes_what_a_crash_left);
     tcase_add_test(tests, locks_no_link);
     tcase_add_test(tests, joins);
     suite_add_tcase(suite, tests);
