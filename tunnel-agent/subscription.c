@@ -93,7 +93,8 @@ static int advance(struct subscription *subscription, struct fault *fault)
             subscription->step = STEP_REQUESTING;
     }
     if (rc == SSH_OK && subscription->step == STEP_REQUESTING) {
-        rc = ssh_channel_request_exec(subscription->channel, COMMAND);
+        rc = ssh_channel_request_exec(subscription->channel,
+                                      COMMAND " tunnel-agent/" TUNNEL_VERSION);
         if (rc == SSH_OK)
             subscription->step = STEP_OPEN;
     }

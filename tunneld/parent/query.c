@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "parent/forwards.h"
+#include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/snapshots.h"
 
@@ -126,9 +127,12 @@ static void answer_text(struct session *session, uint64_t request,
     free(text);
 }
 
-static void answer_forwards(struct session *session, uint64_t request)
+/* `software`: what the client calls itself, better than its SSH library's name; may be empty. */
+static void answer_forwards(struct session *session, uint64_t request, const char *software)
 {
     struct fault fault = {""};
+    if (software[0] != '\0')
+        peer_text(session->software, sizeof session->software, software);
     if (session_activate_key(session, &fault) != 0) {
         session_reply(session, request, VERDICT_REFUSED, fault.text);
         return;
@@ -148,7 +152,9 @@ int query_on_query(struct session *session, const struct message *message, struc
     } else if (command[0] == '\0' || strcmp(command, "status") == 0) {
         answer_text(session, message->request, write_status);
     } else if (strcmp(command, "forwards") == 0) {
-        answer_forwards(session, message->request);
+        answer_forwards(session, message->request, "");
+    } else if (strncmp(command, "forwards ", strlen("forwards ")) == 0) {
+        answer_forwards(session, message->request, command + strlen("forwards "));
     } else {
         static const char reason[] = "only the commands 'status' and 'forwards' are served here";
         site_refused(session->site, session->peer, reason);

@@ -166,13 +166,21 @@ void command_on_open(struct peer *peer, ssh_message message)
 
 /* --- requests on a channel --- */
 
+/* `forwards`, or with the software that asks: `forwards tunnel-agent/0.1.0`. */
+static bool is_follow(const char *text)
+{
+    size_t length = sizeof FOLLOW - 1;
+
+    return strncmp(text, FOLLOW, length) == 0 && (text[length] == '\0' || text[length] == ' ');
+}
+
 static void on_answer(struct peer *peer, void *subject, const struct message *reply)
 {
     struct command *command = subject;
     bool granted = reply->code == VERDICT_GRANTED;
     int code;
 
-    if (granted && strcmp(command->text, FOLLOW) == 0) {
+    if (granted && is_follow(command->text)) {
         command->following = true;
         transport_kick(peer->transport);
         return;
@@ -199,7 +207,7 @@ static const char *command_text(const struct peer *peer, ssh_message message)
         return "enrolled";
     if (ssh_message_subtype(message) == SSH_CHANNEL_REQUEST_SHELL)
         return "status";
-    if (text && (strcmp(text, "status") == 0 || strcmp(text, FOLLOW) == 0))
+    if (text && (strcmp(text, "status") == 0 || is_follow(text)))
         return text;
     return NULL;
 }
@@ -216,7 +224,7 @@ static bool start(struct command *command, ssh_message message)
         peer_refuse(peer, "command '%.200s'", asked ? asked : "shell");
         return false;
     }
-    if (strcmp(text, FOLLOW) == 0 && peer->forwards) {
+    if (is_follow(text) && peer->forwards) {
         peer_refuse(peer, "a second channel 'forwards' on one session");
         return false;
     }
@@ -226,7 +234,7 @@ static bool start(struct command *command, ssh_message message)
         return false;
     command->asked = true;
     office_text(command->text, text);
-    if (strcmp(text, FOLLOW) == 0)
+    if (is_follow(text))
         peer->forwards = command;
     return true;
 }
