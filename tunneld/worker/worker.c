@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -241,6 +242,8 @@ int worker_main(int number)
 {
     static struct office office;
 
+    /* It was started as /proc/self/exe, and would be called "exe" in process lists. */
+    (void)prctl(PR_SET_NAME, "tunneld", 0, 0, 0);
     ignore_signals();
     if (office_open(&office, number) < 0) {
         log_error(SAY("a worker is started by tunneld, with a pipe on descriptor 3"));
