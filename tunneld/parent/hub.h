@@ -72,11 +72,11 @@ struct hub {
     bool stopping;
 };
 
-/* Starts, runs until told to end, cleans up.  The exit code. */
 struct hub_options {
     const char *settings_path; /* NULL: defaults */
     int verbosity;
 };
+/* Starts, runs until told to end, cleans up.  -1: it could not start. */
 int hub_run(const struct hub_options *options, struct fault *fault) MUST_CHECK;
 
 /* Validates settings and what they name, and touches nothing. */
