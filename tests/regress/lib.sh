@@ -325,9 +325,12 @@ enrol() {
 }
 # start_agent SITE [STATE]: on the state in agent.SITE; the process is called as its state.
 start_agent() {
-    local state=${2:-agent.$1}
+    local state=${2:-agent.$1} before=0
+    before=$(stat -c %s "$T/log/$state.err" 2>/dev/null)
     spawn daemon "$state" "$AGENT" run --state "$T/$state" -v
+    wait_for 10 has_said_more "$T/log/$state.err" "${before:-0}" # it minds signals now
 }
+has_said_more() { [ "$(stat -c %s "$1")" -gt "$2" ]; }
 
 # --- stock clients ----------------------------------------------------------------------------
 
