@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "connection.h"
 #include "forward_list.h"
+#include "inquiry.h"
+#include "json_text.h"
 #include "retry.h"
 #include "ssh/transport.h"
 #include "subscription.h"
@@ -31,6 +33,8 @@ struct forwards {
     struct transport *transport;       /* NULL: no session */
     struct subscription *subscription; /* with a session */
     bool subscribed;
+    bool unexplained;          /* a refusal whose reason was not asked for */
+    struct inquiry *inquiry;   /* while asking */
     enum forward_work request; /* under way, for the forward named by the next two */
     char address[HOST_SIZE];
     uint16_t port;
@@ -88,7 +92,10 @@ void forwards_detach(struct forwards *forwards)
     connections_drop_dialling(forwards->connections);
     forward_list_offline(&forwards->list);
     subscription_free(forwards->subscription);
+    inquiry_free(forwards->inquiry, false);
     forwards->subscription = NULL;
+    forwards->inquiry = NULL;
+    forwards->unexplained = false;
     forwards->transport = NULL;
     forwards->request = FORWARD_NOTHING;
     forwards->subscribed = false;
@@ -166,13 +173,12 @@ static void published(struct forward *forward)
              KV("target", host_port_format(forward->target.host, forward->target.port, target)));
 }
 
-static void refused(struct forward *forward)
+static void refused(struct forwards *forwards, struct forward *forward)
 {
+    forwards->unexplained = true;
     forward->state = FORWARD_REFUSED;
     forward->retry_at_ms = clock_monotonic_ms() + retry_jitter_ms(REFUSED_RETRY_MS, retry_random());
-    snprintf(forward->reason, sizeof forward->reason, "%s",
-             "the hub refuses it: not granted, or another session of this site publishes; the "
-             "hub's log has the reason");
+    snprintf(forward->reason, sizeof forward->reason, "refused by the hub");
     log_warning(KV("forward", forward->port), SAY("refused by the hub"),
                 KV("address", forward->address));
 }
@@ -191,7 +197,7 @@ static void on_answer(struct forwards *forwards, bool granted)
     } else if (granted) {
         published(forward);
     } else {
-        refused(forward);
+        refused(forwards, forward);
     }
 }
 
@@ -263,12 +269,45 @@ static int do_requests(struct forwards *forwards, struct fault *fault)
     return 0;
 }
 
+/* --- reasons ---------------------------------------------------------------------------------- */
+
+static void explained(struct forwards *forwards, const char *reason)
+{
+    log_warning(KV("site", forwards->settings->site), SAY("the hub says why it refused"),
+                KV("reason", reason));
+    for (size_t i = 0; i < forwards->list.count; i++) {
+        struct forward *forward = &forwards->list.items[i];
+        if (forward->state == FORWARD_REFUSED && forward->allowed)
+            snprintf(forward->reason, sizeof forward->reason, "refused by the hub: %s", reason);
+    }
+}
+
+/* Once for all that were refused in a row. */
+static void ask_why(struct forwards *forwards)
+{
+    char reason[INQUIRY_REASON_SIZE];
+    if (forwards->inquiry == NULL) {
+        if (!forwards->unexplained || forwards->request != FORWARD_NOTHING ||
+            inquiry_new(transport_session(forwards->transport), &forwards->inquiry) != 0)
+            return;
+        forwards->unexplained = false;
+    }
+    enum inquiry_result result = inquiry_step(forwards->inquiry, reason);
+    if (result == INQUIRY_WAIT)
+        return;
+    if (result == INQUIRY_TOLD)
+        explained(forwards, reason);
+    inquiry_free(forwards->inquiry, true);
+    forwards->inquiry = NULL;
+}
+
 int forwards_turn(struct forwards *forwards, struct fault *fault)
 {
     if (forwards->transport == NULL)
         return 0;
     if (read_lines(forwards, fault) != 0 || do_requests(forwards, fault) != 0)
         return -1;
+    ask_why(forwards);
     /* Looking for an answer, libssh may have read a line as well. */
     return read_lines(forwards, fault);
 }
@@ -339,11 +378,6 @@ void forwards_judge(struct forwards *forwards)
 
 /* --- status ----------------------------------------------------------------------------------- */
 
-static json_t *text_or_null(const char *text)
-{
-    return text[0] != '\0' ? json_string(text) : json_null();
-}
-
 static json_t *forward_status(const struct forwards *forwards, const struct forward *forward)
 {
     char listen[HOST_PORT_SIZE], target[HOST_PORT_SIZE];
@@ -355,11 +389,11 @@ static json_t *forward_status(const struct forwards *forwards, const struct forw
     return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "listen",
                      host_port_format(forward->address, forward->port, listen), "target",
                      host_port_format(forward->target.host, forward->target.port, target), "state",
-                     forward_state_name(forward), "reason", text_or_null(forward->reason),
+                     forward_state_name(forward), "reason", json_text_or_null(forward->reason),
                      "connections", (json_int_t)count, "connections_total",
                      (json_int_t)forward->connections_total, "bytes_in", (json_int_t)bytes_in,
                      "bytes_out", (json_int_t)bytes_out, "errors", (json_int_t)forward->errors,
-                     "last_error", text_or_null(forward->last_error));
+                     "last_error", json_text_or_null(forward->last_error));
 }
 
 json_t *forwards_status(const struct forwards *forwards, uint64_t *generation)

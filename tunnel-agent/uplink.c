@@ -16,6 +16,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "dial.h"
+#include "json_text.h"
 #include "retry.h"
 #include "session.h"
 
@@ -433,11 +434,6 @@ const char *uplink_hub(const struct uplink *uplink)
     return uplink->hub_text;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text[0] != '\0' ? json_string(text) : json_null();
-}
-
 static json_t *rtt_ms(const struct uplink *uplink)
 {
     uint64_t us = uplink->session != NULL ? session_rtt_us(uplink->session) : 0;
@@ -452,10 +448,10 @@ json_t *uplink_status(const struct uplink *uplink)
     if (uplink->state == UPLINK_WAITING && uplink->next_try_ms > now)
         retry = json_integer((json_int_t)((uplink->next_try_ms - now + 999) / 1000));
     return json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
-                     STATES[uplink->state].for_people, "hub", text_or_null(uplink->hub_text),
+                     STATES[uplink->state].for_people, "hub", json_text_or_null(uplink->hub_text),
                      "since", clock_format(uplink->since_s, since), "since_s",
                      (json_int_t)((now - uplink->since_ms) / 1000), "reconnects",
                      (json_int_t)(uplink->sessions > 0 ? uplink->sessions - 1 : 0), "last_error",
-                     text_or_null(uplink->last_error), "next_retry_s", retry, "host_key",
-                     text_or_null(uplink->host_key), "rtt_ms", rtt_ms(uplink));
+                     json_text_or_null(uplink->last_error), "next_retry_s", retry, "host_key",
+                     json_text_or_null(uplink->host_key), "rtt_ms", rtt_ms(uplink));
 }

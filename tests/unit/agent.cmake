@@ -2,6 +2,7 @@ unit_test(agent_check agent)
 unit_test(agent_retry agent)
 unit_test(agent_dial agent)
 unit_test(agent_forward_list agent)
+unit_test(agent_inquiry agent)
 unit_test(agent_options agent)
 unit_test(agent_state agent)
 # The test kills a process at each write of the state directory.
