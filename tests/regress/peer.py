@@ -279,10 +279,10 @@ def visit_reset(address, port, *_):
 
 
 def visit_expect_reset(address, port, *_):
-    sock = connect(address, port)
     try:
+        sock = connect(address, port)
         sock.sendall(b"please\n")
-    except ConnectionError:
+    except ConnectionResetError:
         return
     end, total = read_all(sock)
     want(end == "reset", "ended with %s after %d bytes" % (end, total))
