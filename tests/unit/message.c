@@ -1,4 +1,5 @@
 /* Messages between parent and worker: round trips, and what is refused. */
+#include <stdio.h>
 #include <string.h>
 
 #include "ipc/message.h"
@@ -159,7 +160,7 @@ START_TEST(texts_to_the_parent_are_printable)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         message_init(&message, MESSAGE_GONE);
-        strcpy(message.text, bad[i]);
+        (void)snprintf(message.text, sizeof message.text, "%s", bad[i]);
         size_t length = (size_t)message_encode(&message, wire);
         ck_assert_int_eq(decode(length, TO_PARENT, &message), -1);
     }

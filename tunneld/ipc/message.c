@@ -227,32 +227,39 @@ static bool printable(const uint8_t *bytes, size_t length)
     return true;
 }
 
-static int read_bytes(struct reader *reader, const struct field *field, const uint8_t **bytes,
-                      size_t *length, struct fault *fault)
+/* Where the bytes stand in the record, or NULL. */
+static const uint8_t *read_bytes(struct reader *reader, const struct field *field, size_t *length,
+                                 struct fault *fault)
 {
+    const uint8_t *bytes;
     uint64_t announced;
 
-    if (reader->length - reader->used < 4)
-        return fault_set(fault, "%s is cut off", field->name);
+    if (reader->length - reader->used < 4) {
+        fault_set(fault, "%s is cut off", field->name);
+        return NULL;
+    }
     announced = get_number(reader->wire + reader->used, 4);
-    if (announced > field->max)
-        return fault_set(fault, "%s is too long", field->name);
-    reader->used += 4;
-    if (announced > reader->length - reader->used)
-        return fault_set(fault, "%s is cut off", field->name);
-    *bytes = reader->wire + reader->used;
+    if (announced > field->max) {
+        fault_set(fault, "%s is too long", field->name);
+        return NULL;
+    }
+    if (announced > reader->length - reader->used - 4) {
+        fault_set(fault, "%s is cut off", field->name);
+        return NULL;
+    }
+    bytes = reader->wire + reader->used + 4;
     *length = (size_t)announced;
-    reader->used += *length;
-    return 0;
+    reader->used += 4 + *length;
+    return bytes;
 }
 
 static int read_text(struct reader *reader, const struct field *field, char *at,
                      struct fault *fault)
 {
-    const uint8_t *bytes;
     size_t length;
+    const uint8_t *bytes = read_bytes(reader, field, &length, fault);
 
-    if (read_bytes(reader, field, &bytes, &length, fault) < 0)
+    if (!bytes)
         return -1;
     if (memchr(bytes, '\0', length) ||
         (reader->direction == TO_PARENT && !printable(bytes, length)))
@@ -273,7 +280,8 @@ static int read_field(struct reader *reader, const struct field *field, struct m
         return read_number(reader, field, at, fault);
     if (field->kind == TEXT)
         return read_text(reader, field, at, fault);
-    if (read_bytes(reader, field, &blob, &length, fault) < 0)
+    blob = read_bytes(reader, field, &length, fault);
+    if (!blob)
         return -1;
     memcpy(at, &blob, sizeof blob);
     memcpy((char *)message + field->second, &length, sizeof length);

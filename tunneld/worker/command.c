@@ -304,14 +304,11 @@ static void read_lines(struct command *command)
 {
     struct peer *peer = command->peer;
     json_t *line;
-    int found = 1;
+    bool well = command->fault.text[0] == '\0';
 
-    while (command->fault.text[0] == '\0' && peer->state == PEER_UP &&
-           (found = frames_next(&command->lines, &line, &command->fault)) > 0) {
-        found = reports_on_line(peer, line, &command->fault);
+    while (well && frames_next(&command->lines, &line, &command->fault) > 0) {
+        well = reports_on_line(peer, line, &command->fault) == 0;
         json_decref(line);
-        if (found < 0)
-            break;
     }
     if (command->fault.text[0] == '\0')
         return;
@@ -395,5 +392,5 @@ void commands_release(struct peer *peer)
     struct command *command;
 
     while ((command = TAILQ_FIRST(&peer->commands)))
-        command_free(command);
+        command_free(command); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
 }

@@ -254,8 +254,8 @@ static void on_request(struct peer *peer, ssh_message message)
         return;
     }
     if (!same_user(login, ssh_message_auth_user(message)))
-        refuse(peer, message);
-    else if (method == SSH_AUTH_METHOD_PUBLICKEY)
+        method = SSH_AUTH_METHOD_UNKNOWN;
+    if (method == SSH_AUTH_METHOD_PUBLICKEY)
         on_publickey(peer, message);
     else if (method == SSH_AUTH_METHOD_INTERACTIVE)
         prompt_for_token(peer, message);

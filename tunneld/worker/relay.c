@@ -274,6 +274,7 @@ static void refuse(struct office *office, const struct message *message, const c
 void relay_open(struct office *office, const struct message *message)
 {
     struct peer *peer = index_find(&office->peers, message->sid);
+    char reason[MESSAGE_TEXT_SIZE] = "no channel can be opened";
     struct relay *relay;
 
     if (!peer || peer->state != PEER_UP) {
@@ -287,9 +288,12 @@ void relay_open(struct office *office, const struct message *message)
         return;
     }
     if (start_opening(relay, message) < 0) {
+        /* The peer may have refused it already. */
+        if (some_failed(peer))
+            failure_reason(peer->open_failure, reason, sizeof reason);
         forget_cid(relay);
         free(relay);
-        refuse(office, message, "no channel can be opened");
+        refuse(office, message, reason);
         return;
     }
     TAILQ_INSERT_TAIL(&peer->opening, relay, next);
@@ -303,7 +307,8 @@ void relays_release(struct peer *peer, const char *reason)
     struct relay *relay;
 
     while ((relay = TAILQ_FIRST(&peer->opening))) {
-        bool waited_for = relay->visitor >= 0;
+        bool waited_for =
+            relay->visitor >= 0; /* NOLINT(clang-analyzer-unix.Malloc): off the list */
         leave_opening(relay);
         if (waited_for) {
             close(relay->visitor);
