@@ -54,7 +54,7 @@ enum forward_state forward_state(const struct forward *forward)
         return FORWARD_DISABLED;
     if (forward->session)
         return FORWARD_PUBLISHED;
-    if (forward->refusal[0] != '\0' && forward->site->serving_count > 0)
+    if (forward->refusal[0] != '\0' && !TAILQ_EMPTY(&forward->site->sessions))
         return FORWARD_REFUSED;
     return forward->listener ? FORWARD_WAITING : FORWARD_OFFLINE;
 }

@@ -32,6 +32,16 @@ static void refuse(struct session *session, uint64_t request, const char *reason
     session_reply(session, request, VERDICT_REFUSED, reason);
 }
 
+/* As refuse, and the port's forward shows why it is not published. */
+static void refuse_port(struct session *session, uint64_t request, uint64_t port,
+                        const char *reason)
+{
+    struct forward *forward = session->role == ROLE_SITE ? site_forward(session->site, port) : NULL;
+    if (forward && !forward->session)
+        peer_text(forward->refusal, sizeof forward->refusal, reason);
+    refuse(session, request, reason);
+}
+
 /* The forward that is meant, or NULL and why not. */
 static struct forward *choose_forward(const struct site *site, const char *address, uint64_t port,
                                       struct fault *fault)
@@ -52,12 +62,12 @@ static void publish_now(struct session *session, const struct publish_request *r
     struct forward *forward =
         choose_forward(session->site, request->address, request->port, &fault);
     if (!forward || forward_publish(forward, session, request->address, &fault) != 0) {
-        refuse(session, request->request, fault.text);
+        refuse_port(session, request->request, request->port, fault.text);
         return;
     }
     if (session_activate_key(session, &fault) != 0) {
         forward_withdraw(forward, fault.text);
-        refuse(session, request->request, fault.text);
+        refuse_port(session, request->request, request->port, fault.text);
         return;
     }
     session_serve(session);
@@ -225,7 +235,7 @@ int publish_on_publish(struct session *session, const struct message *message, s
     if (!reason && enqueue(session, message) != 0)
         reason = "out of memory";
     if (reason)
-        refuse(session, message->request, reason);
+        refuse_port(session, message->request, message->port, reason);
     else
         ask_claim(session);
     return 0;
