@@ -174,7 +174,7 @@ int identify_on_redeem(struct session *session, const struct message *message, s
         memcmp(message->key, session->key->blob, message->key_length) != 0)
         return fault_set(fault, "REDEEM of session %llu with a key it has not proven",
                          (unsigned long long)session->id);
-    struct keyfile_row row;
+    struct keyfile_row row = {.id = ""};
     CRASH_POINT("parent.redeem_received");
     enum redeem_result result = REDEEM_UNKNOWN;
     if (session->token_tries++ < session->hub->settings.login_tries)
@@ -190,8 +190,10 @@ int identify_on_redeem(struct session *session, const struct message *message, s
     }
     if (result == REDEEM_OTHER_KEY)
         raise_alarm(session, &row);
-    log_info(KV("session", session->id), SAY("token refused"), KV("peer", session->peer),
-             KV("key", session->fingerprint), KV("reason", redeem_result_text(result)));
+    /* Who has no token that ever was is a stranger, of whom there may be any number. */
+    enum log_level level = row.id[0] != '\0' ? LOG_INFO : LOG_DEBUG;
+    LOG_AT(level, KV("session", session->id), SAY("token refused"), KV("peer", session->peer),
+           KV("key", session->fingerprint), KV("reason", redeem_result_text(result)));
     session_reply(session, message->request, VERDICT_REFUSED, "");
     return 0;
 }
