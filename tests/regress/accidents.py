@@ -4,6 +4,7 @@
     accidents.py sites SOCKET HUB TARGET COUNT FILE   adds sites s1.. with a grant and a keyfile each;
                                                       FILE gets a line "SITE TOKEN PORT" for each
     accidents.py keys DATABASE TOKEN_ID               how many keys the store binds to the keyfile
+    accidents.py rows DATABASE                        rows of each table
     accidents.py load SQL DATABASE                    makes a database of a dump
     accidents.py version DATABASE                     number of its schema
     accidents.py damage DATABASE HOW                  what disks and people do to files
@@ -66,6 +67,12 @@ def free_port(ports):
 def keys(database, token_id):
     with sqlite3.connect("file:%s?mode=ro" % database, uri=True, timeout=10) as store:
         print(store.execute("SELECT count(*) FROM keys WHERE keyfile = ?", [token_id]).fetchone()[0])
+
+
+def rows(database):
+    with sqlite3.connect("file:%s?mode=ro" % database, uri=True, timeout=10) as store:
+        names = store.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        print(*("%s=%d" % (n, store.execute("SELECT count(*) FROM " + n).fetchone()[0]) for n, in names.fetchall()))
 
 
 def load(sql, database):

@@ -15,7 +15,6 @@
 static struct {
     const struct hub *hub;
     const char *site;
-    struct key site_key; /* the public part */
     unsigned wanted;
     atomic_uint logins, connections, granted, unreachable;
 } flood;
@@ -31,13 +30,6 @@ static enum login_result unknown_key(struct login *login, const struct key *key,
 {
     (void)number;
     return login_with_key(login, flood.site, key);
-}
-
-static enum login_result forged_signature(struct login *login, const struct key *key,
-                                          unsigned number)
-{
-    (void)key, (void)number;
-    return login_with_key(login, flood.site, &flood.site_key);
 }
 
 static enum login_result wrong_token(struct login *login, const struct key *key, unsigned number)
@@ -56,7 +48,10 @@ static enum login_result password(struct login *login, const struct key *key, un
 
 static enum login_result (*const kinds[])(struct login *login, const struct key *key,
                                           unsigned number) = {
-    unknown_site, unknown_key, forged_signature, wrong_token, password,
+    unknown_site,
+    unknown_key,
+    wrong_token,
+    password,
 };
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
 
@@ -95,10 +90,8 @@ int mode_flood(const struct hub *hub, char **arguments)
 {
     flood.hub = hub;
     flood.site = arguments[0];
-    flood.wanted = (unsigned)atoi(arguments[2]);
-    if (!key_read_public(arguments[1], &flood.site_key))
-        return 1;
-    bool all = run_threads((unsigned)atoi(arguments[3]), run);
+    flood.wanted = (unsigned)atoi(arguments[1]);
+    bool all = run_threads((unsigned)atoi(arguments[2]), run);
     say("logins=%u connections=%u granted=%u unreachable=%u", flood.logins, flood.connections,
         flood.granted, flood.unreachable);
     return all ? 0 : 1;

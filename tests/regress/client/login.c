@@ -149,10 +149,15 @@ void login_close(struct login *login)
 
 /* --- logging in ------------------------------------------------------------------------------- */
 
-static enum login_result judge(int rc)
+/* libssh2 has no code of its own for an answer that did not come: its text tells. */
+static enum login_result judge(LIBSSH2_SESSION *ssh, int rc)
 {
+    char *text = NULL;
     if (rc == 0)
         return LOGIN_GRANTED;
+    (void)libssh2_session_last_error(ssh, &text, NULL, 0);
+    if (text != NULL && strncmp(text, "Waiting for ", strlen("Waiting for ")) == 0)
+        return LOGIN_BROKEN;
     if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
         return LOGIN_REFUSED;
     return LOGIN_BROKEN;
@@ -162,8 +167,9 @@ enum login_result login_with_key(struct login *login, const char *user, const st
 {
     login->key = key;
     void *abstract = (void *)(uintptr_t)key;
-    return judge(
-        libssh2_userauth_publickey(login->ssh, user, key->blob, KEY_BLOB_SIZE, sign, &abstract));
+    int rc =
+        libssh2_userauth_publickey(login->ssh, user, key->blob, KEY_BLOB_SIZE, sign, &abstract);
+    return judge(login->ssh, rc);
 }
 
 static void answer(const char *name, int name_length, const char *instruction,
@@ -183,12 +189,12 @@ static void answer(const char *name, int name_length, const char *instruction,
 enum login_result login_with_token(struct login *login, const char *token)
 {
     login->token = token;
-    return judge(libssh2_userauth_keyboard_interactive(login->ssh, "enrol", answer));
+    return judge(login->ssh, libssh2_userauth_keyboard_interactive(login->ssh, "enrol", answer));
 }
 
 enum login_result login_with_password(struct login *login, const char *user)
 {
-    return judge(libssh2_userauth_password(login->ssh, user, "secret"));
+    return judge(login->ssh, libssh2_userauth_password(login->ssh, user, "secret"));
 }
 
 enum login_result login_enrol(struct login *login, const struct key *key, const char *token)

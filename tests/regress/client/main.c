@@ -16,7 +16,9 @@ static const struct {
     int (*run)(const struct hub *hub, char **arguments);
 } modes[] = {
     {"redeem", "SITE TOKEN COUNT    so many keys, one token, at the same moment", 3, mode_redeem},
-    {"flood", "SITE SITE_KEY.pub LOGINS THREADS    logins that fail", 4, mode_flood},
+    {"flood", "SITE LOGINS THREADS    logins that fail", 3, mode_flood},
+    {"forge", "SITE SITE_KEY.pub COUNT    at once, with the site's key and a made-up signature", 3,
+     mode_forge},
     {"swarm", "FILE    a site for each line 'SITE TOKEN PORT': enrols, publishes, comes back", 1,
      mode_swarm},
 };
