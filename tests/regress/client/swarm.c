@@ -1,7 +1,7 @@
 /*
  * A crowd of sites, each with a session of its own that publishes one port and answers visitors
- * with the site's name.  A site whose session ends comes back with the key it has.  Ends with its
- * standard input.
+ * with the site's name.  A site whose session ends comes back with the key it has.  A signal ends
+ * it all.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -89,6 +89,7 @@ static void answer(LIBSSH2_SESSION *ssh, LIBSSH2_CHANNEL *channel, const struct 
     libssh2_session_set_blocking(ssh, 1);
     (void)libssh2_channel_write(channel, site->name, strlen(site->name));
     (void)libssh2_channel_send_eof(channel);
+    (void)libssh2_channel_wait_eof(channel); /* closing before the visitor does would be a reset */
     (void)libssh2_channel_free(channel);
     libssh2_session_set_blocking(ssh, 0);
 }
@@ -128,15 +129,6 @@ static void *run(void *argument)
     }
 }
 
-static void *end_with_input(void *unused)
-{
-    char byte;
-    (void)unused;
-    while (read(STDIN_FILENO, &byte, 1) > 0)
-        continue;
-    _exit(0); /* the hub sees what it sees when a machine is switched off */
-}
-
 static bool read_sites(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -154,9 +146,8 @@ static bool read_sites(const char *path)
 
 int mode_swarm(const struct hub *hub, char **arguments)
 {
-    pthread_t end;
     swarm.hub = hub;
-    if (!read_sites(arguments[0]) || pthread_create(&end, NULL, end_with_input, NULL) != 0)
+    if (!read_sites(arguments[0]))
         return 1;
     return run_threads(swarm.count, run) ? 0 : 1;
 }
