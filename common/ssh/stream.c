@@ -143,10 +143,10 @@ static void close_socket(struct stream *stream, bool reset)
 /* The stream lets go of its channel, and of itself. */
 static void forget_channel(struct stream *stream)
 {
-    ssh_remove_channel_callbacks(stream->channel, &stream->callbacks);
-    /* At a transport's end libssh frees all channels at once, without a word to the peer. */
-    if (!stream->transport->closing)
+    if (!stream->transport->finished) {
+        ssh_remove_channel_callbacks(stream->channel, &stream->callbacks);
         ssh_channel_free(stream->channel);
+    }
     stream->channel = NULL;
     stream_unlist(stream);
     TAILQ_REMOVE(&stream->transport->lingering, stream, all);
@@ -176,7 +176,7 @@ static void let_go(struct stream *stream)
 {
     struct transport *transport = stream->transport;
 
-    if (!transport->closing)
+    if (!transport->finished)
         close_channel(stream);
     if (stream->channel_closed)
         forget_channel(stream);

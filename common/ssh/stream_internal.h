@@ -42,7 +42,8 @@ struct transport {
     bool blocked; /* a write came back short: a key exchange is on */
     bool in_turn;
     bool closing;  /* `reason` is set; the turn that sees it ends the transport */
-    bool finished; /* handles are being closed */
+    bool lost;     /* the peer or the line ended it, not we */
+    bool finished; /* libssh's session is disconnected, its channels freed; handles close */
     struct fault reason;
 
     enum probe_state probe;
@@ -112,7 +113,7 @@ void stream_touch(struct stream *stream);
 void stream_unlist(struct stream *stream);
 /* In a turn: moves what can be moved in all streams that were touched or paused. */
 void streams_serve(struct transport *transport);
-/* In the last turn: ends all streams, forgets all channels. */
+/* In the last turn, when libssh has freed all channels: ends all streams. */
 void streams_finish(struct transport *transport, const char *reason);
 /* Touches the streams that have a deadline; false if there are none. */
 bool streams_check_deadlines(struct transport *transport);

@@ -101,12 +101,10 @@ static void session_reason(struct transport *transport)
     static const char disconnect[] = "Received SSH_MSG_DISCONNECT: ", socket[] = "Socket error: ";
     const char *text = ssh_get_error(transport->session);
 
+    transport->closing = transport->lost = true;
     if (text[0] == '\0' || strcmp(text, "Socket error: disconnected") == 0) {
-        transport_close(transport, "closed by peer");
-        return;
-    }
-    transport->closing = true;
-    if (strncmp(text, disconnect, sizeof disconnect - 1) == 0) {
+        fault_set(&transport->reason, "closed by peer");
+    } else if (strncmp(text, disconnect, sizeof disconnect - 1) == 0) {
         text = strchr(text + sizeof disconnect - 1, ':');
         fault_set(&transport->reason, "closed by peer: %s", text ? text + 1 : "no reason given");
     } else if (strncmp(text, socket, sizeof socket - 1) == 0) {
@@ -191,17 +189,28 @@ static void on_handle_closed(uv_handle_t *handle)
     free(transport);
 }
 
+/* With output waiting, libssh overwrites a peer's goodbye with whatever errno holds; the goodbye
+ * itself it gives out only now. */
+static void note_goodbye(struct transport *transport)
+{
+    const char *text = transport->lost ? ssh_get_disconnect_message(transport->session) : NULL;
+
+    if (text)
+        fault_set(&transport->reason, "closed by peer: %s", text);
+}
+
 /* The last turn.  A disconnect message goes out only if libssh believes that the socket takes it,
  * which it learns from a poll. */
 static void finish(struct transport *transport)
 {
-    streams_finish(transport, transport->reason.text);
     if (!session_over(transport)) {
         ssh_execute_message_callbacks(transport->session);
         (void)ssh_session_set_disconnect_message(transport->session, transport->reason.text);
     }
     transport->finished = true;
     ssh_disconnect(transport->session);
+    note_goodbye(transport);
+    streams_finish(transport, transport->reason.text);
     transport->handlers->on_down(transport->owner, transport->reason.text);
     ssh_free(transport->session);
     uv_close((uv_handle_t *)&transport->poll, on_handle_closed);
