@@ -85,7 +85,7 @@ static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_
     struct command *command = userdata;
 
     (void)session, (void)channel;
-    if (!command->following || is_stderr || command->fault.text[0] != '\0')
+    if (command->peer->forwards != command || is_stderr || command->fault.text[0] != '\0')
         return (int)length; /* nobody reads it */
     if (frames_feed(&command->lines, data, length, &command->fault) < 0)
         transport_kick(command->peer->transport); /* the turn sees the fault */
