@@ -187,6 +187,18 @@ int file_write(const char *path, const void *data, size_t length, mode_t mode, s
     return 0;
 }
 
+int file_rename(const char *from, const char *to, struct fault *fault)
+{
+    char directory[PATH_MAX];
+    if (parent_of(to, directory, fault) != 0)
+        return -1;
+    if (rename(from, to) != 0)
+        return system_fault(fault, "rename", from, errno);
+    if (sync_directory(directory) != 0)
+        return system_fault(fault, "make durable", to, errno);
+    return 0;
+}
+
 int file_remove(const char *path, struct fault *fault)
 {
     char directory[PATH_MAX];

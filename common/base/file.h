@@ -20,6 +20,9 @@ int file_read(const char *path, size_t max, char **data, size_t *length,
 int file_write(const char *path, const void *data, size_t length, mode_t mode,
                struct fault *fault) MUST_CHECK;
 
+/* Renames over `to`, which is in the same directory, and fsyncs the directory. */
+int file_rename(const char *from, const char *to, struct fault *fault) MUST_CHECK;
+
 /* Removes and fsyncs the directory; a file that is not there is fine. */
 int file_remove(const char *path, struct fault *fault) MUST_CHECK;
 

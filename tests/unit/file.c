@@ -201,6 +201,20 @@ START_TEST(removes)
 }
 END_TEST
 
+START_TEST(renames)
+{
+    const char *from = in_directory("a"), *to = in_directory("b");
+    put(from, "new");
+    put(to, "old");
+    ck_assert_int_eq(file_rename(from, to, &fault), 0);
+    expect_content(to, "new");
+    ck_assert_int_eq(count_files(), 1);
+    expect_fault(file_rename(from, to, &fault), "cannot rename ", from,
+                 ": No such file or directory");
+    expect_content(to, "new");
+}
+END_TEST
+
 START_TEST(makes_directories)
 {
     const char *path = in_directory("one/two//three/");
@@ -333,6 +347,7 @@ int main(void)
     tcase_add_test(tests, writes_over_regular_files_alone);
     tcase_add_test(tests, says_what_to_do);
     tcase_add_test(tests, removes);
+    tcase_add_test(tests, renames);
     tcase_add_test(tests, makes_directories);
     tcase_add_test(tests, refuses_directories);
     tcase_add_test(tests, refuses_other_peoples_directories);

@@ -73,6 +73,7 @@ static const struct shape {
     [MESSAGE_PROBE] = {"PROBE", TO_WORKER, false, HAS(SID)},
     [MESSAGE_CLOSE] = {"CLOSE", TO_WORKER, false, HAS(SID) | HAS(CID) | HAS(TEXT)},
     [MESSAGE_SETTINGS] = {"SETTINGS", TO_WORKER, false, HAS(DATA)},
+    [MESSAGE_HOST_KEY] = {"HOST_KEY", TO_WORKER, false, HAS(KEY)},
     [MESSAGE_DRAIN] = {"DRAIN", TO_WORKER, false, HAS(TEXT)},
     [MESSAGE_READY] = {"READY", TO_PARENT, false, HAS(TEXT)},
     [MESSAGE_IDENTIFY] = {"IDENTIFY", TO_PARENT, false,
@@ -93,6 +94,7 @@ static const struct shape {
     [MESSAGE_ALIVE] = {"ALIVE", TO_PARENT, false, HAS(SID) | HAS(RTT_US)},
     [MESSAGE_STATS] = {"STATS", TO_PARENT, false, HAS(DATA)},
     [MESSAGE_GONE] = {"GONE", TO_PARENT, false, HAS(SID) | HAS(TEXT)},
+    [MESSAGE_ROTATE] = {"ROTATE", TO_PARENT, false, HAS(REQUEST) | HAS(SID) | HAS(KEY)},
 };
 
 static bool known(uint64_t type)

@@ -33,6 +33,7 @@ enum message_type {
     MESSAGE_PROBE,     /* sid: answer ALIVE as soon as the peer is heard from */
     MESSAGE_CLOSE,     /* sid or cid (the other 0), text: reason */
     MESSAGE_SETTINGS,  /* data: settings that changed (JSON) */
+    MESSAGE_HOST_KEY,  /* key: host key (PEM) of the sessions that begin from now on */
     MESSAGE_DRAIN,     /* text: reason; end every session in order, then exit */
     /* worker -> parent */
     MESSAGE_READY,     /* text: confinement in force, for `status` */
@@ -50,6 +51,7 @@ enum message_type {
     MESSAGE_ALIVE,     /* sid, rtt_us */
     MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
     MESSAGE_GONE,      /* sid, text: reason */
+    MESSAGE_ROTATE,    /* request, sid, key: what the site wants its key to be from now on */
     MESSAGE_TYPE_END,
 };
 
