@@ -461,6 +461,25 @@ const struct message *session_publish(int worker, uint64_t sid, const char *addr
     return hear_reply(worker);
 }
 
+const struct message *session_query(int worker, uint64_t sid, const char *command)
+{
+    struct message message;
+    begin(&message, MESSAGE_QUERY, sid);
+    (void)text_copy(message.text, sizeof message.text, command);
+    worker_say(worker, &message);
+    return hear_reply(worker);
+}
+
+const struct message *session_rotate(int worker, uint64_t sid, const struct public_key *key)
+{
+    struct message message;
+    begin(&message, MESSAGE_ROTATE, sid);
+    message.key = key->blob;
+    message.key_length = key->length;
+    worker_say(worker, &message);
+    return hear_reply(worker);
+}
+
 void session_gone(int worker, uint64_t sid)
 {
     struct message message;
@@ -505,15 +524,11 @@ void site_enrol(int worker, const char *name, const struct public_key *key)
 uint64_t site_login(int worker, const char *name, const struct public_key *key)
 {
     int peer;
-    struct message message;
     uint64_t sid = session_open(worker, &peer);
     ck_assert_int_eq(session_identify_as(worker, sid, name, key, false), VERDICT_GRANTED);
     ck_assert_int_eq(session_identify_as(worker, sid, name, key, true), VERDICT_GRANTED);
     session_up(worker, sid);
-    begin(&message, MESSAGE_QUERY, sid);
-    (void)text_copy(message.text, sizeof message.text, "forwards");
-    worker_say(worker, &message);
-    ck_assert_int_eq((int)hear_reply(worker)->code, VERDICT_GRANTED);
+    ck_assert_int_eq((int)session_query(worker, sid, "forwards")->code, VERDICT_GRANTED);
     const struct message *snapshot = worker_hear(worker, MESSAGE_SNAPSHOT);
     ck_assert_uint_eq(snapshot->flags, MESSAGE_LAST);
     (void)close(peer);

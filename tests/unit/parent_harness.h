@@ -60,6 +60,9 @@ void session_up(int worker, uint64_t sid);
 /* The text of a refusal is in the message. */
 const struct message *session_publish(int worker, uint64_t sid, const char *address, int port);
 void session_gone(int worker, uint64_t sid);
+/* A command on a session channel, and a new key: the hub's answers. */
+const struct message *session_query(int worker, uint64_t sid, const char *command);
+const struct message *session_rotate(int worker, uint64_t sid, const struct public_key *key);
 /* A site with this key enrolled and activated, and its session: up, following `forwards`. */
 void site_make(const char *name);
 void site_enrol(int worker, const char *name, const struct public_key *key);

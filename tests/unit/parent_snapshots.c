@@ -39,17 +39,30 @@ START_TEST(cuts)
 }
 END_TEST
 
-START_TEST(holds_enabled_grants)
+#define CURRENT "AAAAC3NzaC1lZDI1NTE5AAAAIFkrIPDAoum8t0TQ3LdM9LPtm8NiVQtA4nOk71cfNL0Q"
+#define STANDBY "AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"
+
+START_TEST(holds_what_an_agent_has_to_know)
 {
+    static struct hub hub;
     struct forward on = {
         .grant = {
             .port = 8443, .address = "127.0.0.1", .target = "192.168.1.10:443", .enabled = true}};
     struct forward off = {.grant = {.port = 9000, .address = "127.0.0.1", .target = "a:1"}};
     struct forward *forwards[] = {&on, &off};
-    struct site site = {.generation = 7, .forwards = forwards, .forward_count = 2};
+    struct site site = {.generation = 7, .forwards = forwards, .forward_count = 2, .hub = &hub};
+    ck_assert_int_eq(public_key_from_line("ssh-ed25519 " CURRENT, &hub.keys.keys[0], NULL), 0);
+    ck_assert_int_eq(public_key_from_line("ssh-ed25519 " STANDBY, &hub.keys.keys[1], NULL), 0);
+    json_t *wanted =
+        json_pack("{s:i, s:[{s:s, s:i, s:s}], s:[s, s]}", "generation", 7, "forwards", "address",
+                  "127.0.0.1", "port", 8443, "target", "192.168.1.10:443", "host_keys",
+                  "ssh-ed25519 " CURRENT, "ssh-ed25519 " STANDBY);
     json_t *snapshot = snapshot_json(&site);
-    json_t *wanted = json_pack("{s:i, s:[{s:s, s:i, s:s}]}", "generation", 7, "forwards", "address",
-                               "127.0.0.1", "port", 8443, "target", "192.168.1.10:443");
+    ck_assert(json_equal(snapshot, wanted));
+    json_decref(snapshot);
+    site.rotate = true;
+    (void)json_object_set_new(wanted, "rotate", json_true());
+    snapshot = snapshot_json(&site);
     ck_assert(json_equal(snapshot, wanted));
     json_decref(snapshot);
     json_decref(wanted);
@@ -73,7 +86,7 @@ int main(void)
     Suite *suite = suite_create("parent_snapshots");
     TCase *cases = tcase_create("snapshots");
     tcase_add_test(cases, cuts);
-    tcase_add_test(cases, holds_enabled_grants);
+    tcase_add_test(cases, holds_what_an_agent_has_to_know);
     tcase_add_test(cases, text_of_peers_is_made_fit);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

@@ -13,6 +13,7 @@
 #include "parent/peer_text.h"
 #include "parent/publish.h"
 #include "parent/query.h"
+#include "parent/rotation.h"
 #include "parent/workers.h"
 
 #define IN(state) (1u << (state))
@@ -50,6 +51,7 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_PUBLISH] = {.session = publish_on_publish, .states = IN(SESSION_UP)},
     [MESSAGE_UNPUBLISH] = {.session = publish_on_unpublish, .states = IN(SESSION_UP)},
     [MESSAGE_REPORT] = {.session = forward_on_report, .states = IN(SESSION_UP)},
+    [MESSAGE_ROTATE] = {.session = rotation_on_rotate, .states = IN(SESSION_UP)},
     [MESSAGE_REFUSAL] = {.session = session_on_refusal, .states = IN_ANY},
     [MESSAGE_ALIVE] = {.session = session_on_alive, .states = IN_ANY},
     [MESSAGE_GONE] = {.session = session_on_gone, .states = IN_ANY, .closing = true},

@@ -19,8 +19,13 @@ struct host_keys {
     struct public_key keys[HOST_KEY_KINDS];
 };
 
-/* Makes those that are missing in `dir`.  A private part of the standby key may be elsewhere. */
+/* Makes those that are missing in `dir`, and completes a rotation that a crash interrupted.  A
+ * private part of the standby key may be elsewhere. */
 int host_keys_load(const char *dir, struct host_keys *out, struct fault *fault) MUST_CHECK;
 void host_keys_release(struct host_keys *keys);
+
+/* The standby key becomes the current one, and a new standby key is made: in `dir`, and in `keys`.
+ * On failure both are as they were, unless the fault says otherwise. */
+int host_keys_rotate(const char *dir, struct host_keys *keys, struct fault *fault) MUST_CHECK;
 
 #endif

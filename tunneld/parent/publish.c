@@ -65,7 +65,7 @@ static void publish_now(struct session *session, const struct publish_request *r
         refuse_port(session, request->request, request->port, fault.text);
         return;
     }
-    if (session_activate_key(session, &fault) != 0) {
+    if (session_activate_key(session, NULL, &fault) != 0) {
         forward_withdraw(forward, fault.text);
         refuse_port(session, request->request, request->port, fault.text);
         return;

@@ -1,6 +1,6 @@
 /*
- * What a site may read about itself over SSH: one text for people, one channel for its agent.
- * Nothing here shows another site.
+ * What a site may ask over SSH about itself: one text for people, one channel for its agent, and
+ * that its new key becomes current.  Nothing here shows another site.
  */
 #define _GNU_SOURCE
 #include "parent/query.h"
@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "parent/forwards.h"
 #include "parent/peer_text.h"
+#include "parent/rotation.h"
 #include "parent/sites.h"
 #include "parent/snapshots.h"
 
@@ -133,7 +134,7 @@ static void answer_forwards(struct session *session, uint64_t request, const cha
     struct fault fault = {""};
     if (software[0] != '\0')
         peer_text(session->software, sizeof session->software, software);
-    if (session_activate_key(session, &fault) != 0) {
+    if (session_activate_key(session, NULL, &fault) != 0) {
         session_reply(session, request, VERDICT_REFUSED, fault.text);
         return;
     }
@@ -141,6 +142,16 @@ static void answer_forwards(struct session *session, uint64_t request, const cha
     session_serve(session);
     session_reply(session, request, VERDICT_GRANTED, "");
     snapshot_send(session);
+}
+
+static void answer_activate(struct session *session, uint64_t request)
+{
+    struct fault fault = {""};
+    char text[FINGERPRINT_SIZE + 64];
+    if (rotation_activate(session, text, sizeof text, &fault) == 0)
+        session_reply_data(session, request, VERDICT_GRANTED, text, strlen(text));
+    else
+        session_reply(session, request, VERDICT_REFUSED, fault.text);
 }
 
 int query_on_query(struct session *session, const struct message *message, struct fault *fault)
@@ -151,12 +162,15 @@ int query_on_query(struct session *session, const struct message *message, struc
         answer_text(session, message->request, write_enrolled);
     } else if (command[0] == '\0' || strcmp(command, "status") == 0) {
         answer_text(session, message->request, write_status);
+    } else if (strcmp(command, "activate") == 0) {
+        answer_activate(session, message->request);
     } else if (strcmp(command, "forwards") == 0) {
         answer_forwards(session, message->request, "");
     } else if (strncmp(command, "forwards ", strlen("forwards ")) == 0) {
         answer_forwards(session, message->request, command + strlen("forwards "));
     } else {
-        static const char reason[] = "only the commands 'status' and 'forwards' are served here";
+        static const char reason[] =
+            "only the commands 'status', 'forwards' and 'activate' are served here";
         site_refused(session->site, session->peer, reason);
         session_reply(session, message->request, VERDICT_REFUSED, reason);
     }

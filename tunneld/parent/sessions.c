@@ -226,7 +226,22 @@ void session_serve(struct session *session)
               session->software);
 }
 
-int session_activate_key(struct session *session, struct fault *fault)
+/* The key of this session took the place of another. */
+static void end_old_key(struct session *session, struct session *kept, bool rotation)
+{
+    struct site *site = session->site;
+    event_say(session->hub, rotation ? "site.rotated" : "site.activated", site->row.name, NULL,
+              session->peer, "key %s is current now", session->fingerprint);
+    if (kept)
+        (void)text_copy(kept->fingerprint, sizeof kept->fingerprint, session->fingerprint);
+    (void)site_close_sessions(site, session->fingerprint, "replaced by a new key");
+    if (!site->rotate)
+        return;
+    site->rotate = false;
+    site_forwards_changed(site);
+}
+
+int session_activate_key(struct session *session, struct session *kept, struct fault *fault)
 {
     struct key_row row;
     struct site *site = session->site;
@@ -243,9 +258,7 @@ int session_activate_key(struct session *session, struct fault *fault)
                                fault) != 0)
             return -1;
         CRASH_POINT("parent.activation_committed");
-        event_say(session->hub, "site.activated", site->row.name, NULL, session->peer,
-                  "key %s is current now", session->fingerprint);
-        (void)site_close_sessions(site, session->fingerprint, "replaced by a new key");
+        end_old_key(session, kept, row.rotation);
     }
     free(session->key);
     session->key = NULL;

@@ -72,8 +72,10 @@ void session_end(struct session *session, const char *reason);
 /* It publishes, or follows `forwards`: from now on it makes its site online. */
 void session_serve(struct session *session);
 bool session_is_publisher(const struct session *session);
-/* Makes a pending key current before it is used; 0 also when there is nothing to do. */
-int session_activate_key(struct session *session, struct fault *fault) MUST_CHECK;
+/* Makes a pending key current before it is used; 0 also when there is nothing to do.  Sessions of
+ * the old key end, but for `kept` (NULL: none), which goes on as one of the new key. */
+int session_activate_key(struct session *session, struct session *kept,
+                         struct fault *fault) MUST_CHECK;
 
 void session_reply(const struct session *session, uint64_t request, enum verdict verdict,
                    const char *reason);

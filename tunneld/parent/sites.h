@@ -34,6 +34,7 @@ struct site {
     struct timeout *contest; /* the claim's deadline */
     int64_t alarmed_s;       /* last clone alarm */
     uint64_t generation;     /* of the forwards list */
+    bool rotate;             /* its agent is asked for a new key */
     struct refusal refusals[REFUSALS_KEPT];
     size_t next_refusal;
     int64_t audit_minute; /* audit rows that a peer can cause are bounded by the minute */

@@ -13,6 +13,18 @@
 #include "parent/sites.h"
 #include "parent/workers.h"
 
+/* The pair that sites shall pin, the current one first. */
+static json_t *list_host_keys(const struct hub *hub)
+{
+    json_t *list = json_array();
+    for (int kind = 0; kind < HOST_KEY_KINDS; kind++) {
+        char line[PUBLIC_KEY_LINE_SIZE];
+        public_key_line(&hub->keys.keys[kind], line);
+        (void)json_array_append_new(list, json_string(line));
+    }
+    return list;
+}
+
 json_t *snapshot_json(const struct site *site)
 {
     json_t *forwards = json_array();
@@ -27,8 +39,11 @@ json_t *snapshot_json(const struct site *site)
             return NULL;
         }
     }
-    return json_pack("{s:I, s:o}", "generation", (json_int_t)site->generation, "forwards",
-                     forwards);
+    json_t *snapshot = json_pack("{s:I, s:o, s:o}", "generation", (json_int_t)site->generation,
+                                 "forwards", forwards, "host_keys", list_host_keys(site->hub));
+    if (snapshot && site->rotate)
+        (void)json_object_set_new(snapshot, "rotate", json_true());
+    return snapshot;
 }
 
 void snapshot_cut(const char *line, size_t length, size_t size, snapshot_piece *piece, void *owner)

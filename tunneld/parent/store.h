@@ -59,14 +59,15 @@ int store_site_seen(struct store *store, const struct site_row *row,
 /* --- keys --- */
 enum key_state {
     KEY_NONE,    /* not the site's */
-    KEY_PENDING, /* bound by a keyfile, not yet used */
+    KEY_PENDING, /* bound by a keyfile or by the site itself, not yet used */
     KEY_CURRENT,
 };
 struct key_row {
     int64_t site;
     enum key_state state;
+    bool rotation; /* pending, and bound by the site itself */
     char fingerprint[FINGERPRINT_SIZE];
-    char keyfile[TOKEN_ID_SIZE];
+    char keyfile[TOKEN_ID_SIZE]; /* by which the site came in, before any rotation */
     int64_t since_s;
 };
 
@@ -78,10 +79,15 @@ int store_key_find(struct store *store, const struct public_key *key, struct key
 int store_keys(struct store *store, int64_t site,
                void (*on_key)(void *owner, const struct key_row *row), void *owner,
                struct fault *fault) MUST_CHECK;
-/* Binds the key as pending and the keyfile to it; refused (-1) unless the keyfile is open. */
+/* Binds the key as pending and the keyfile to it; refused (-1) unless the keyfile is open.  It
+ * takes the place of one that the site itself wanted. */
 int store_key_bind(struct store *store, int64_t site, const struct public_key *key,
                    const char *keyfile, const char *from, int64_t now_s,
                    struct fault *fault) MUST_CHECK;
+/* Binds the key as pending, in place of an older one that the site itself wanted.  STORE_EXISTS: a
+ * key that a keyfile brought is pending, or the key is known already. */
+int store_key_rotate(struct store *store, int64_t site, const struct public_key *key, int64_t now_s,
+                     struct fault *fault) MUST_CHECK;
 /* The pending key becomes current; the old key and the token die. */
 int store_key_activate(struct store *store, int64_t site, const struct public_key *key,
                        int64_t now_s, struct fault *fault) MUST_CHECK;

@@ -51,7 +51,10 @@ struct keys_walk {
     void *owner;
 };
 
-#define KEY_COLUMNS "site, state, fingerprint, keyfile, since"
+/* A key that came by rotation stands with the keyfile of the key before it, which is spent. */
+#define KEY_COLUMNS                                                                                \
+    "keys.site, keys.state, fingerprint, keyfile, since, keyfiles.state"                           \
+    " FROM keys JOIN keyfiles ON keyfiles.id = keyfile"
 
 static void read_key(sqlite3_stmt *row, struct key_row *key)
 {
@@ -59,6 +62,7 @@ static void read_key(sqlite3_stmt *row, struct key_row *key)
     *key = (struct key_row){
         .site = sqlite3_column_int64(row, 0),
         .state = state == KEY_CURRENT ? KEY_CURRENT : KEY_PENDING,
+        .rotation = state != KEY_CURRENT && sqlite3_column_int64(row, 5) == (int64_t)KEYFILE_SPENT,
         .since_s = sqlite3_column_int64(row, 4),
     };
     store_text(row, 2, key->fingerprint, sizeof key->fingerprint);
@@ -81,8 +85,7 @@ static void on_key_row(void *owner, sqlite3_stmt *row)
 int store_key_find(struct store *store, const struct public_key *key, struct key_row *row,
                    struct fault *fault)
 {
-    return store_query(store, fault, on_one_key, row,
-                       "SELECT " KEY_COLUMNS " FROM keys WHERE blob = ?", "b",
+    return store_query(store, fault, on_one_key, row, "SELECT " KEY_COLUMNS " WHERE blob = ?", "b",
                        (const void *)key->blob, key->length);
 }
 
@@ -92,7 +95,7 @@ int store_keys(struct store *store, int64_t site,
 {
     struct keys_walk walk = {on_key, owner};
     int rows = store_query(store, fault, on_key_row, &walk,
-                           "SELECT " KEY_COLUMNS " FROM keys WHERE site = ? ORDER BY state DESC",
+                           "SELECT " KEY_COLUMNS " WHERE keys.site = ? ORDER BY keys.state DESC",
                            "i", site);
     return rows < 0 ? -1 : 0;
 }
@@ -109,6 +112,14 @@ static bool take_keyfile(struct store *store, int64_t site, const char *keyfile,
     return changed(store, rows, fault);
 }
 
+static bool drop_rotation(struct store *store, int64_t site, struct fault *fault)
+{
+    return store_query(store, fault, NULL, NULL,
+                       "DELETE FROM keys WHERE site = ?1 AND state = ?2 AND keyfile IN"
+                       " (SELECT id FROM keyfiles WHERE site = ?1 AND state = ?3)",
+                       "iii", site, (int64_t)KEY_PENDING, (int64_t)KEYFILE_SPENT) >= 0;
+}
+
 int store_key_bind(struct store *store, int64_t site, const struct public_key *key,
                    const char *keyfile, const char *from, int64_t now_s, struct fault *fault)
 {
@@ -117,6 +128,7 @@ int store_key_bind(struct store *store, int64_t site, const struct public_key *k
     if (store_begin(store, fault) != 0)
         return -1;
     bool done = take_keyfile(store, site, keyfile, fingerprint, from, now_s, fault) &&
+                drop_rotation(store, site, fault) &&
                 store_query(store, fault, NULL, NULL,
                             "INSERT INTO keys(blob, site, state, keyfile, fingerprint, since)"
                             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -124,6 +136,28 @@ int store_key_bind(struct store *store, int64_t site, const struct public_key *k
                             (int64_t)KEY_PENDING, keyfile, fingerprint, now_s) >= 0;
     CRASH_POINT("parent.redeem_uncommitted");
     return finish(store, done, "the key cannot be bound to its keyfile", fault);
+}
+
+int store_key_rotate(struct store *store, int64_t site, const struct public_key *key, int64_t now_s,
+                     struct fault *fault)
+{
+    char fingerprint[FINGERPRINT_SIZE];
+    public_key_fingerprint(key, fingerprint);
+    if (store_begin(store, fault) != 0)
+        return -1;
+    int rows = -1;
+    if (drop_rotation(store, site, fault))
+        rows =
+            store_query(store, fault, NULL, NULL,
+                        "INSERT INTO keys(blob, site, state, keyfile, fingerprint, since)"
+                        " SELECT ?, site, ?, keyfile, ?, ? FROM keys WHERE site = ? AND state = ?",
+                        "bitiii", (const void *)key->blob, key->length, (int64_t)KEY_PENDING,
+                        fingerprint, now_s, site, (int64_t)KEY_CURRENT);
+    bool done = changed(store, rows, fault);
+    CRASH_POINT("parent.rotation_uncommitted");
+    if (finish(store, done, "the new key cannot be bound", fault) == 0)
+        return 0;
+    return rows == STORE_EXISTS ? STORE_EXISTS : -1;
 }
 
 /* The order matters: a site has one current key (UNIQUE (site, state)). */

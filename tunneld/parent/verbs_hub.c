@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "parent/rows.h"
+#include "parent/sites.h"
 #include "parent/tcp_listener.h"
 #include "parent/verbs.h"
 #include "parent/workers.h"
@@ -115,6 +117,26 @@ void verb_host_key_show(struct hub *hub, struct control_request *request, const 
                                                     "fingerprint", fingerprint, "line", line));
     }
     control_reply(request, list);
+}
+
+void verb_host_key_rotate(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    struct fault fault = {""};
+    char current[FINGERPRINT_SIZE], standby[FINGERPRINT_SIZE];
+    struct site *site;
+    (void)args;
+    if (host_keys_rotate(hub->state_dir, &hub->keys, &fault) != 0) {
+        control_refuse(request, "%s", fault.text);
+        return;
+    }
+    CRASH_POINT("parent.host_key_rotated");
+    workers_tell_host_key(hub);
+    TAILQ_FOREACH(site, &hub->sites, entry)
+    site_forwards_changed(site);
+    public_key_fingerprint(&hub->keys.keys[HOST_KEY_CURRENT], current);
+    public_key_fingerprint(&hub->keys.keys[HOST_KEY_STANDBY], standby);
+    verb_done(hub, request, NULL, "host key %s, standby %s", current, standby);
+    control_reply(request, json_pack("{s:s, s:s}", "host_key", current, "standby_key", standby));
 }
 
 static void on_audit(void *owner, const struct audit_row *row)

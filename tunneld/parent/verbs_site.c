@@ -1,5 +1,6 @@
 /* Control verbs about sites. */
 #define _GNU_SOURCE
+#include "parent/rotation.h"
 #include "parent/rows.h"
 #include "parent/verbs.h"
 
@@ -132,4 +133,19 @@ void verb_site_remove(struct hub *hub, struct control_request *request, const js
     }
     verb_done(hub, request, name, "%s", "");
     reply_name(request, name);
+}
+
+void verb_site_rotate(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    struct fault fault = {""};
+    struct site *site = arg_site(hub, request, args, "name");
+    if (!site)
+        return;
+    if (rotation_ask(site, &fault) != 0) {
+        control_refuse(request, "%s", fault.text);
+        return;
+    }
+    const char *key = site_main_session(site)->fingerprint;
+    verb_done(hub, request, site->row.name, "key %s", key);
+    control_reply(request, json_pack("{s:s, s:s}", "name", site->row.name, "key", key));
 }

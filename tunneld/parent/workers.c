@@ -320,6 +320,16 @@ void workers_tell_settings(struct hub *hub)
     }
 }
 
+void workers_tell_host_key(struct hub *hub)
+{
+    struct message message;
+    message_init(&message, MESSAGE_HOST_KEY);
+    message.key = (const uint8_t *)hub->keys.pem;
+    message.key_length = hub->keys.pem_length;
+    for (size_t i = 0; i < hub->worker_count; i++)
+        worker_send(&hub->workers[i], &message);
+}
+
 void workers_drain(struct hub *hub, const char *reason)
 {
     for (size_t i = 0; i < hub->worker_count; i++) {

@@ -43,6 +43,9 @@ void workers_kill(struct hub *hub);
 /* Tells all what changed in level or format of the log. */
 void workers_tell_settings(struct hub *hub);
 
+/* Gives all the current host key, for the sessions that begin from now on. */
+void workers_tell_host_key(struct hub *hub);
+
 const char *worker_state_name(enum worker_state state);
 
 /* A message arrived: checked against owner and state, then handled. */

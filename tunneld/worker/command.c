@@ -36,7 +36,8 @@ struct command {
     bool failed;         /* exit status 1, output on the error stream */
     bool peer_ended;     /* EOF or CLOSE came */
     struct output now;   /* is being written */
-    struct output later; /* the newest complete list, when `now` has gone out */
+    struct output said;  /* the newest answer to a line, when `now` has gone out */
+    struct output later; /* the newest complete list, when both have gone out */
     struct output parts; /* of a list that is not complete yet */
     struct frames lines; /* of the agent's */
     struct fault fault;  /* what was wrong with them */
@@ -71,6 +72,7 @@ static void command_free(struct command *command)
     TAILQ_REMOVE(&peer->commands, command, next);
     peer->command_count--;
     output_drop(&command->now);
+    output_drop(&command->said);
     output_drop(&command->later);
     output_drop(&command->parts);
     frames_release(&command->lines);
@@ -207,7 +209,7 @@ static const char *command_text(const struct peer *peer, ssh_message message)
         return "enrolled";
     if (ssh_message_subtype(message) == SSH_CHANNEL_REQUEST_SHELL)
         return "status";
-    if (text && (strcmp(text, "status") == 0 || is_follow(text)))
+    if (text && (strcmp(text, "status") == 0 || strcmp(text, "activate") == 0 || is_follow(text)))
         return text;
     return NULL;
 }
@@ -298,6 +300,19 @@ void command_on_snapshot(struct peer *peer, const struct message *message)
     transport_kick(peer->transport);
 }
 
+void command_say(struct peer *peer, const json_t *line)
+{
+    struct command *command = peer->forwards;
+    size_t length;
+    char *text = command && command->following ? frame_text(line, &length) : NULL;
+
+    if (!text)
+        return;
+    output_drop(&command->said);
+    command->said = (struct output){.data = text, .length = length};
+    transport_kick(peer->transport);
+}
+
 /* --- in each turn --- */
 
 static void read_lines(struct command *command)
@@ -355,6 +370,18 @@ static void finish(struct command *command)
     stream_drop_channel(peer->transport, channel);
 }
 
+/* What goes out after what has. */
+static void next_output(struct command *command)
+{
+    struct output *next = command->said.length > 0 ? &command->said : &command->later;
+
+    if (next->length == 0)
+        return;
+    command->now = *next;
+    *next = (struct output){0};
+    transport_kick(command->peer->transport);
+}
+
 static void turn(struct command *command)
 {
     if (command->following)
@@ -364,11 +391,7 @@ static void turn(struct command *command)
             finish(command);
         return;
     }
-    if (command->later.length > 0) {
-        command->now = command->later;
-        command->later = (struct output){0};
-        transport_kick(command->peer->transport);
-    }
+    next_output(command);
     /* A client may close its input at once and wait for the answer (`ssh -n`). */
     if (command->ending || !ssh_channel_is_open(command->channel) ||
         (command->peer_ended && (command->following || !command->asked)))

@@ -5,6 +5,7 @@
 #ifndef WORKER_COMMAND_H
 #define WORKER_COMMAND_H
 
+#include <jansson.h>
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <libssh/server.h>
@@ -24,6 +25,9 @@ void command_on_open(struct peer *peer, ssh_message message);
 void command_on_request(struct peer *peer, ssh_message message);
 /* A piece of the forwards list, from the parent. */
 void command_on_snapshot(struct peer *peer, const struct message *message);
+/* A line for the peer's forwards channel, between two lists; dropped when there is no channel.  An
+ * older one that still waits makes place. */
+void command_say(struct peer *peer, const json_t *line);
 /* In each turn: reads, writes and ends what can be. */
 void commands_turn(struct peer *peer);
 /* The transport is down, and libssh has freed the channels. */

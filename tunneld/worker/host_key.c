@@ -1,6 +1,6 @@
 /*
- * Makes the hub's host key.  It stands in this room because libssh writes the format; it runs in
- * the parent, before any worker is started.
+ * Makes the hub's host keys and says which public part a private one has.  It stands in this room
+ * because libssh knows the format; it runs in the parent, which talks to nobody with it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -68,4 +68,23 @@ int host_key_generate(const char *path, struct fault *fault)
         code = write_public(public_path, key, fault);
     ssh_key_free(key);
     return code;
+}
+
+int host_key_public(const char *pem, char *line, struct fault *fault)
+{
+    ssh_key key = NULL;
+    char *base64 = NULL;
+    int length = -1;
+
+    /* An encrypted key would ask for a passphrase on the terminal; "" makes it fail instead. */
+    if (ssh_pki_import_privkey_base64(pem, "", NULL, NULL, &key) != SSH_OK)
+        return fault_set(fault, "not a private key without passphrase");
+    if (ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
+        length = snprintf(line, HOST_KEY_LINE_SIZE, "%s %s",
+                          ssh_key_type_to_char(ssh_key_type(key)), base64);
+    ssh_string_free_char(base64);
+    ssh_key_free(key);
+    if (length < 0 || length >= HOST_KEY_LINE_SIZE)
+        return fault_set(fault, "its public part cannot be read");
+    return 0;
 }

@@ -42,6 +42,7 @@ struct peer {
     struct command_list commands;
     size_t command_count;
     struct command *forwards; /* the one that follows the list of forwards, or NULL */
+    bool rotating;            /* the parent was asked about a new key of the site's */
     struct relay_list opening;
     size_t abandoned;       /* of those: nobody waits for them any more */
     char open_failure[256]; /* the last that libssh told */

@@ -1,11 +1,12 @@
 /*
- * An agent's lines.  Two forms are agreed (docs/architecture.md); anything else is a fault, and
+ * An agent's lines.  Three forms are agreed (docs/architecture.md); anything else is a fault, and
  * ends the session.
  */
 #define _GNU_SOURCE
 #include "worker/reports.h"
 
 #include "worker/peer.h"
+#include "worker/rotation.h"
 
 #define REFUSED_MAX 4096 /* ports in one line */
 
@@ -53,8 +54,11 @@ static int on_answer(struct peer *peer, const json_t *generation, const json_t *
 int reports_on_line(struct peer *peer, const json_t *line, struct fault *fault)
 {
     const json_t *failed = json_object_get(line, "failed");
+    const json_t *new_key = json_object_get(line, "new_key");
     struct message message;
 
+    if (new_key)
+        return rotation_on_key(peer, new_key, fault);
     if (!failed)
         return on_answer(peer, json_object_get(line, "generation"),
                          json_object_get(line, "refused"), fault);

@@ -60,19 +60,25 @@ static void apply_log_settings(const struct office *office)
     ssh_set_log_level(log_enabled(LOG_TRACE) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
 }
 
+/* For the sessions that begin from now on; libssh gave the others a copy of their own. */
 static int import_key(struct office *office, const struct message *message, struct fault *fault)
 {
     char *pem = malloc(message->key_length + 1);
+    ssh_bind bind = NULL;
     int code;
 
     if (!pem)
         return fault_set(fault, "out of memory for the host key");
     memcpy(pem, message->key, message->key_length);
     pem[message->key_length] = '\0';
-    code = algorithms_bind(pem, &office->bind, fault);
+    code = algorithms_bind(pem, &bind, fault);
     secret_wipe(pem, message->key_length);
     free(pem);
-    return code;
+    if (code < 0)
+        return -1;
+    ssh_bind_free(office->bind);
+    office->bind = bind;
+    return 0;
 }
 
 static int begin(struct office *office, const struct message *message, struct message *ready,
@@ -163,6 +169,14 @@ static void on_settings(struct office *office, struct message *message)
         apply_log_settings(office);
 }
 
+static void on_host_key(struct office *office, struct message *message)
+{
+    struct fault fault = {""};
+
+    if (import_key(office, message, &fault) < 0)
+        give_up(office, &fault); /* the next worker gets it in HELLO */
+}
+
 static void on_drain(struct office *office, struct message *message)
 {
     stop(office, message->text);
@@ -172,6 +186,7 @@ static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
     [MESSAGE_HELLO] = on_hello,       [MESSAGE_SESSION] = on_session,   [MESSAGE_REPLY] = on_reply,
     [MESSAGE_SNAPSHOT] = on_snapshot, [MESSAGE_CONNECT] = on_connect,   [MESSAGE_PROBE] = on_probe,
     [MESSAGE_CLOSE] = on_close,       [MESSAGE_SETTINGS] = on_settings, [MESSAGE_DRAIN] = on_drain,
+    [MESSAGE_HOST_KEY] = on_host_key,
 };
 
 static void on_message(void *owner, struct message *message)

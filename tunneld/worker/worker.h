@@ -13,4 +13,8 @@ int worker_main(int number);
 struct fault;
 int host_key_generate(const char *path, struct fault *fault);
 
+/* The public part of a private key, "TYPE BASE64"; `line` holds HOST_KEY_LINE_SIZE. */
+#define HOST_KEY_LINE_SIZE 4096
+int host_key_public(const char *pem, char *line, struct fault *fault);
+
 #endif
