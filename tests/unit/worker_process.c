@@ -170,13 +170,11 @@ END_TEST
 
 static const struct {
     const char *words, *refusal;
-    bool status; /* ssh goes on, and gets its status */
 } REFUSED[] = {
-    {"hannover@127.0.0.1 ls", "command 'ls'", false},
-    {"hannover@127.0.0.1 status now", "command 'status now'", false},
-    {"-s hannover@127.0.0.1 sftp", "subsystem 'sftp'", false},
-    {"-W 127.0.0.1:22 hannover@127.0.0.1", "direct-tcpip to 127.0.0.1:22", false},
-    {"-w any hannover@127.0.0.1", "channel of an unknown type", true},
+    {"hannover@127.0.0.1 ls", "command 'ls'"},
+    {"hannover@127.0.0.1 status now", "command 'status now'"},
+    {"-s hannover@127.0.0.1 sftp", "subsystem 'sftp'"},
+    {"-W 127.0.0.1:22 hannover@127.0.0.1", "direct-tcpip to 127.0.0.1:22"},
 };
 
 START_TEST(other_requests_are_refused_and_told)
@@ -185,7 +183,7 @@ START_TEST(other_requests_are_refused_and_told)
     pid_t ssh = rig_ssh(&rig, "%s </dev/null", REFUSED[_i].words);
 
     ck_assert_str_eq(rig_wait(&rig, MESSAGE_REFUSAL)->text, REFUSED[_i].refusal);
-    ck_assert_int_eq(rig_wait_exit(&rig, ssh) == 0, REFUSED[_i].status);
+    ck_assert_int_ne(rig_wait_exit(&rig, ssh), 0);
     (void)snprintf(remote, sizeof remote, "Remote: refused by the hub: %s", REFUSED[_i].refusal);
     ck_assert(said("err", remote));
     rig_wait(&rig, MESSAGE_GONE);
