@@ -55,9 +55,17 @@ static void answer_if_asked(struct rig *rig, const struct message *message)
         answer(rig, message->request, rig->query,
                rig->query == VERDICT_GRANTED ? rig->query_data : NULL);
         break;
+    case MESSAGE_ROTATE:
+        rig->rotate_request = message->request;
+        break;
     default:
         break;
     }
+}
+
+void rig_answer_rotate(struct rig *rig, enum verdict verdict)
+{
+    answer(rig, rig->rotate_request, verdict, NULL);
 }
 
 static void on_message(void *owner, struct message *message)
@@ -78,6 +86,10 @@ static void on_message(void *owner, struct message *message)
     memcpy(heard->user, message->user, sizeof heard->user);
     memcpy(heard->address, message->address, sizeof heard->address);
     memcpy(heard->text, message->text, sizeof heard->text);
+    heard->key_length = message->key_length;
+    if (message->key_length > 0)
+        memcpy(heard->key, message->key,
+               message->key_length < RIG_KEY_SIZE ? message->key_length : RIG_KEY_SIZE);
     rig->heard_count++;
     answer_if_asked(rig, message);
 }

@@ -13,12 +13,15 @@
 
 #define RIG_HEARD_MAX 512
 #define RIG_PATH_SIZE 256
+#define RIG_KEY_SIZE  64
 
 /* A message as it was heard; blobs as text. */
 struct heard {
     enum message_type type;
     uint64_t sid, cid, port, code, flags, generation, bytes_in, bytes_out;
     char user[MESSAGE_TEXT_SIZE], address[MESSAGE_TEXT_SIZE], text[MESSAGE_TEXT_SIZE];
+    uint8_t key[RIG_KEY_SIZE]; /* its beginning */
+    size_t key_length;
 };
 
 struct rig {
@@ -34,6 +37,7 @@ struct rig {
     enum verdict identify, redeem, publish, query;
     const char *query_data, *refusal;
     uint16_t bound_port;
+    uint64_t rotate_request; /* of the last ROTATE, which rig_answer_rotate answers */
 
     struct heard heard[RIG_HEARD_MAX];
     size_t heard_count;
@@ -47,6 +51,7 @@ void rig_close(struct rig *rig);
  * 10 s. */
 struct heard *rig_wait(struct rig *rig, enum message_type type);
 bool rig_has(const struct rig *rig, enum message_type type);
+void rig_answer_rotate(struct rig *rig, enum verdict verdict);
 /* Runs the loop for so long. */
 void rig_run(struct rig *rig, unsigned ms);
 
