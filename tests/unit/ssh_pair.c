@@ -56,6 +56,8 @@ static void on_hub_message(void *owner, ssh_message message)
     struct ssh_side *hub = owner;
 
     hub->messages++;
+    if (hub->hold_each)
+        transport_hold(hub->transport);
     if (ssh_message_type(message) == SSH_REQUEST_AUTH) {
         ssh_message_auth_reply_success(message, 0);
         hub->authenticated = true;

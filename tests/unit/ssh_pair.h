@@ -16,6 +16,7 @@ struct ssh_side {
     struct transport *transport; /* NULL once down */
     ssh_session session;
     bool connected, authenticated;
+    bool hold_each; /* hold the transport at each message (the hub's side only) */
     unsigned messages; /* that were handed out, of all kinds */
     char down[256];    /* why; empty while up */
 };

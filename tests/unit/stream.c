@@ -407,6 +407,27 @@ START_TEST(a_held_transport_hands_out_nothing)
 }
 END_TEST
 
+START_TEST(a_message_that_holds_is_the_last_one_handed_out)
+{
+    unsigned before = pair.hub.messages;
+    ssh_channel first = ssh_channel_new(pair.site.session);
+    ssh_channel second = ssh_channel_new(pair.site.session);
+
+    pair.hub.hold_each = true;
+    /* Both requests are on their way before the hub looks. */
+    ck_assert_int_eq(ssh_channel_open_session(first), SSH_AGAIN);
+    ck_assert_int_eq(ssh_channel_open_session(second), SSH_AGAIN);
+    for (int i = 0; i < 50; i++)
+        ssh_pair_step(&pair, false);
+    ck_assert_uint_eq(pair.hub.messages, before + 1);
+    transport_release(pair.hub.transport);
+    for (int i = 0; i < 50; i++)
+        ssh_pair_step(&pair, false);
+    ck_assert_uint_eq(pair.hub.messages, before + 2);
+    transport_release(pair.hub.transport);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stream");
@@ -429,6 +450,7 @@ int main(void)
     tcase_add_test(group, streams_can_come_and_go_for_long);
     tcase_add_test(group, a_probe_measures_the_round_trip);
     tcase_add_test(group, a_held_transport_hands_out_nothing);
+    tcase_add_test(group, a_message_that_holds_is_the_last_one_handed_out);
     suite_add_tcase(suite, group);
     tcase_add_checked_fixture(rekey, setup_rekey, teardown);
     tcase_set_timeout(rekey, 60);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libssh/libssh.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,14 +111,31 @@ START_TEST(a_wrong_token_does_not_get_in)
 }
 END_TEST
 
+/* Stock ssh asks only for methods that are offered; this client does not care.  Exits 0 if it was
+ * refused. */
+static pid_t start_rude_client(void)
+{
+    pid_t process = fork();
+    bool off = false;
+
+    ck_assert_int_ge(process, 0);
+    if (process > 0)
+        return process;
+    ssh_session session = ssh_new();
+    ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &off);
+    ssh_options_set(session, SSH_OPTIONS_HOST, "127.0.0.1");
+    ssh_options_set(session, SSH_OPTIONS_PORT, &rig.port);
+    if (ssh_connect(session) != SSH_OK)
+        _exit(1);
+    _exit(ssh_userauth_kbdint(session, "enrol", NULL) == SSH_AUTH_DENIED ? 0 : 2);
+}
+
 START_TEST(no_token_is_asked_for_without_a_proven_key)
 {
-    write_askpass("34nv6nut6w.secret");
-    pid_t ssh = rig_ssh(&rig, "-o PreferredAuthentications=keyboard-interactive enrol@127.0.0.1 "
-                              "</dev/null");
-    ck_assert_int_eq(rig_wait_exit(&rig, ssh), 255);
+    pid_t client = start_rude_client();
+
+    ck_assert_int_eq(rig_wait_exit(&rig, client), 0);
     rig_wait(&rig, MESSAGE_GONE);
-    ck_assert(!rig_has(&rig, MESSAGE_REDEEM));
 }
 END_TEST
 
