@@ -104,8 +104,9 @@ static int load_key(const char *dir, enum host_key_kind kind, struct host_keys *
                     struct fault *fault)
 {
     struct key_paths paths;
-    struct public_key key;
-    if (key_paths(dir, kind, &paths, fault) != 0 || make_if_missing(&paths, kind, fault) != 0 ||
+    struct public_key key = {.length = 0};
+    if (key_paths(dir, (int)kind, &paths, fault) != 0 ||
+        make_if_missing(&paths, kind, fault) != 0 ||
         read_public_part(paths.public_part, &keys->keys[kind], fault) != 0)
         return -1;
     if (kind != HOST_KEY_CURRENT)
@@ -213,7 +214,7 @@ void host_keys_release(struct host_keys *keys)
 static int read_standby(const struct key_paths *paths, const struct public_key *pinned, char **pem,
                         size_t *length, struct fault *fault)
 {
-    struct public_key key;
+    struct public_key key = {.length = 0};
     if (!is_there(paths->private_part))
         return fault_set(fault,
                          "the private part of the standby key is not here: put it back as %s (mode "
