@@ -134,7 +134,7 @@ static int all_paths(const char *dir, struct key_paths paths[HOST_KEY_KINDS + 1]
 /* Is host_key what host_key.standby.pub says? */
 static bool has_begun(const struct key_paths paths[HOST_KEY_KINDS + 1])
 {
-    struct public_key current, standby;
+    struct public_key current = {.length = 0}, standby = {.length = 0};
     char *pem = NULL;
     size_t length = 0;
     bool begun = read_private_part(paths[HOST_KEY_CURRENT].private_part, &pem, &length, &current,
