@@ -7,12 +7,16 @@
     accidents.py rows DATABASE                        rows of each table
     accidents.py load SQL DATABASE                    makes a database of a dump
     accidents.py version DATABASE                     number of its schema
+    accidents.py adopt DATABASE SITE KEY.pub          makes this the site's current key
+    accidents.py sql DATABASE STATEMENT               runs it
     accidents.py damage DATABASE HOW                  what disks and people do to files
     accidents.py closed SECONDS PORT COMMAND...       runs the command; milliseconds until the port
                                                       on 127.0.0.1 is closed
 
 Standard library only.
 """
+import base64
+import hashlib
 import json
 import os
 import random
@@ -86,21 +90,36 @@ def version(database):
         print(store.execute("PRAGMA user_version").fetchone()[0])
 
 
+def adopt(database, site, path):
+    with open(path) as file:
+        blob = base64.b64decode(file.read().split()[1])
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    with sqlite3.connect(database) as store:
+        changed = store.execute(
+            "UPDATE keys SET blob = ?, fingerprint = ? WHERE state = 2 AND site ="
+            " (SELECT id FROM sites WHERE name = ?)", [blob, "SHA256:" + digest, site])
+        if changed.rowcount != 1:
+            sys.exit("%s has no current key" % site)
+
+
+def sql(database, statement):
+    with sqlite3.connect(database, timeout=10) as store:
+        store.execute(statement)
+
+
 def damage(database, how):
     size = os.path.getsize(database)
     with open(database, "r+b") as file:
         if how == "header":
             file.write(b"SQLite format 4\0")
-        elif how == "page":  # the second page of the schema's tables
-            file.seek(4096 * 2)
-            file.write(random.Random(how).randbytes(4096))
+        elif how == "page":  # some in the middle; a log beside may have newer ones of others
+            file.seek(4096 * 4)
+            file.write(random.Random(how).randbytes(4096 * 4))
         elif how == "half":
             file.truncate(size // 2 // 4096 * 4096)
         elif how == "text":
             file.truncate(0)
             file.write(b"backup of the hub\n" * 500)
-        elif how == "empty":
-            file.truncate(0)
         else:
             sys.exit("no damage is called " + how)
 

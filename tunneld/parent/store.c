@@ -131,9 +131,12 @@ static int prepare_file(struct store *store, struct fault *fault)
 {
     (void)sqlite3_extended_result_codes(store->db, 1);
     (void)sqlite3_busy_timeout(store->db, 2000);
+    /* Closing would write what a killed hub left in the log into a file that we refuse. */
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (check_integrity(store, fault) != 0 ||
         store_migrate(store, store_schema, store_schema_version, fault) != 0)
         return -1;
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     if (sqlite3_exec(store->db,
                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
                      NULL, NULL, NULL) != SQLITE_OK)
