@@ -137,6 +137,20 @@ START_TEST(makes_them_once)
 }
 END_TEST
 
+START_TEST(a_public_part_that_was_not_written_is_made)
+{
+    struct host_keys before = keys;
+    keys.pem = NULL;
+    ck_assert_int_eq(unlink(path_of("host_key.pub")), 0);
+    ck_assert_int_eq(unlink(path_of("host_key.standby.pub")), 0);
+    load();
+    check_whole();
+    ck_assert(same(&before.keys[HOST_KEY_CURRENT], &keys.keys[HOST_KEY_CURRENT]));
+    ck_assert(same(&before.keys[HOST_KEY_STANDBY], &keys.keys[HOST_KEY_STANDBY]));
+    host_keys_release(&before);
+}
+END_TEST
+
 START_TEST(rotates)
 {
     for (int i = 0; i < 3; i++) {
@@ -280,6 +294,7 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, makes_them_once);
+    tcase_add_test(cases, a_public_part_that_was_not_written_is_made);
     tcase_add_test(cases, rotates);
     tcase_add_test(cases, kill_at_every_step);
     tcase_add_test(cases, kill_while_settling);

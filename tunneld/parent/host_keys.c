@@ -52,25 +52,6 @@ static bool is_there(const char *path)
     return lstat(path, &status) == 0 || errno != ENOENT;
 }
 
-static int make_if_missing(const struct key_paths *paths, enum host_key_kind kind,
-                           struct fault *fault)
-{
-    bool private_part = is_there(paths->private_part), public_part = is_there(paths->public_part);
-    if (!private_part && !public_part)
-        return host_key_generate(paths->private_part, fault);
-    if (!public_part)
-        return fault_set(fault,
-                         "%s is there without its public part: make it again with 'ssh-keygen -y "
-                         "-f %s > %s'",
-                         paths->private_part, paths->private_part, paths->public_part);
-    if (!private_part && kind == HOST_KEY_CURRENT)
-        return fault_set(fault,
-                         "%s is missing although %s is there: restore it from a backup, or remove "
-                         "the latter for a new key (then every site must be enrolled again)",
-                         paths->private_part, paths->public_part);
-    return 0;
-}
-
 static int read_public_part(const char *path, struct public_key *key, struct fault *fault)
 {
     char *line;
@@ -93,6 +74,40 @@ static int read_private_part(const char *path, char **pem, size_t *length, struc
     if (host_key_public(*pem, line, fault) == 0 && public_key_from_line(line, key, fault) == 0)
         return 0;
     return fault_prefix(fault, "%s", path);
+}
+
+/* Its file is written last: a crash or a full disk may have left it out. */
+static int make_public_part(const struct key_paths *paths, struct fault *fault)
+{
+    char line[PUBLIC_KEY_LINE_SIZE + 1], *pem = NULL;
+    size_t length = 0;
+    struct public_key key = {.length = 0};
+    int rc = read_private_part(paths->private_part, &pem, &length, &key, fault);
+    if (rc == 0) {
+        (void)public_key_line(&key, line);
+        size_t end = strlen(line);
+        line[end] = '\n';
+        rc = file_write(paths->public_part, line, end + 1, 0644, fault);
+    }
+    secret_wipe(pem, length);
+    free(pem);
+    return rc;
+}
+
+static int make_if_missing(const struct key_paths *paths, enum host_key_kind kind,
+                           struct fault *fault)
+{
+    bool private_part = is_there(paths->private_part), public_part = is_there(paths->public_part);
+    if (!private_part && !public_part)
+        return host_key_generate(paths->private_part, fault);
+    if (!public_part)
+        return make_public_part(paths, fault);
+    if (!private_part && kind == HOST_KEY_CURRENT)
+        return fault_set(fault,
+                         "%s is missing although %s is there: restore it from a backup, or remove "
+                         "the latter for a new key (then every site must be enrolled again)",
+                         paths->private_part, paths->public_part);
+    return 0;
 }
 
 static bool is_same(const struct public_key *a, const struct public_key *b)
