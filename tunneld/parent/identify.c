@@ -188,6 +188,11 @@ int identify_on_redeem(struct session *session, const struct message *message, s
         CRASH_POINT("parent.redeem_answered");
         return 0;
     }
+    if (result == REDEEM_FAILED) {
+        /* A refusal would send the technician for a new keyfile; this one is as good as before. */
+        session_close(session, "the hub cannot store anything at this moment: try again later");
+        return 0;
+    }
     if (result == REDEEM_OTHER_KEY)
         raise_alarm(session, &row);
     /* Who has no token that ever was is a stranger, of whom there may be any number. */
