@@ -17,7 +17,7 @@
 #define AGENT_FILE_MAX (1u << 20)
 #define SECOND         1000u
 #define MINUTE         (60 * SECOND)
-#define HOUR           (60 * MINUTE)
+#define HOUR           (60ull * MINUTE)
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", "trace", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
@@ -46,6 +46,9 @@ static const struct setting schema[] = {
      100, 10 * MINUTE, NULL},
     {"max_connections", SETTING_NUMBER, AT(max_connections), "8192",
      "Connections to targets at once", 1, 1000000, NULL},
+    {"key_max_age", SETTING_DURATION, AT(key_max_age_ms), "0",
+     "The site's key is replaced when it is older than this; 0: never, at least 1h", 0,
+     3650 * 24 * HOUR, NULL},
 };
 #define SCHEMA_COUNT (sizeof schema / sizeof schema[0])
 
@@ -119,6 +122,9 @@ static int check(const struct agent_settings *settings, const struct yaml_node *
                                 "'allow_targets': %s", why.text);
     if (settings->dead_peer_ms <= settings->keepalive_ms)
         return schema_fault(where, map, fault, "'dead_peer' must be longer than 'keepalive'");
+    if (settings->key_max_age_ms > 0 && settings->key_max_age_ms < HOUR)
+        return schema_fault(where, yaml_get(map, "key_max_age"), fault,
+                            "'key_max_age' must be 0 or at least 1h");
     return 0;
 }
 

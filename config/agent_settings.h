@@ -19,6 +19,7 @@ struct agent_settings {
     uint64_t connect_timeout_ms; /* to the hub: 10 s */
     uint64_t target_timeout_ms;  /* to a target: 10 s */
     uint64_t max_connections;    /* at once: 8192 */
+    uint64_t key_max_age_ms;     /* then the site's key is rotated; 0: never */
 };
 
 int agent_settings_load(const char *path, struct agent_settings *out,

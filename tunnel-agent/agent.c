@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "forwards.h"
 #include "local.h"
+#include "pins.h"
 #include "site_key.h"
 #include "uplink.h"
 
@@ -168,7 +169,25 @@ static void on_online(void *owner, bool redeemed)
                     KV("reason", fault.text));
     uplink_forget_token(agent->uplink);
     local_online(agent->local, redeemed);
+    rotation_on_online(&agent->rotation);
 }
+
+static void on_line(void *owner, const json_t *line)
+{
+    struct agent *agent = owner;
+    pins_take(agent, json_object_get(line, "host_keys"));
+    rotation_on_line(&agent->rotation, line);
+}
+
+static void on_detached(void *owner)
+{
+    rotation_on_detached(&((struct agent *)owner)->rotation);
+}
+
+static const struct forwards_listener FORWARDS_LISTENER = {
+    .on_line = on_line,
+    .on_detached = on_detached,
+};
 
 static void on_round_failed(void *owner, const char *reasons)
 {
@@ -227,6 +246,7 @@ static int start_uplink(struct agent *agent, struct fault *fault)
     token_wipe(&token);
     if (agent->uplink == NULL)
         return fault_set(fault, "out of memory");
+    uplink_set_keys(agent->uplink, agent->key, agent->rotation.next);
     uplink_start(agent->uplink);
     return 0;
 }
@@ -247,6 +267,7 @@ static void end(struct agent *agent)
         uv_close((uv_handle_t *)&agent->signals[i], NULL);
     local_close(agent->local);
     agent->local = NULL;
+    rotation_close(&agent->rotation);
     uv_timer_start(&agent->last_call, on_last_call, LAST_CALL_MS, 0);
     uv_unref((uv_handle_t *)&agent->last_call);
     if (agent->uplink != NULL)
@@ -304,8 +325,11 @@ static int run_loop(struct agent *agent, struct fault *fault)
         return fault_set(fault, "cannot make an event loop");
     uv_timer_init(&agent->loop, &agent->last_call);
     watch_signals(agent);
+    rotation_init(&agent->rotation, agent);
     agent->forwards = forwards_new(&agent->loop, &agent->settings, true);
     int rc = agent->forwards == NULL ? fault_set(fault, "out of memory") : 0;
+    if (rc == 0)
+        forwards_listen(agent->forwards, &FORWARDS_LISTENER, agent);
     if (rc == 0)
         rc = local_open(agent, &agent->local, fault);
     if (rc == 0)
@@ -334,6 +358,7 @@ int command_run(const struct options *options, struct fault *fault)
     if (rc == 0)
         rc = run_loop(&agent, fault);
     drop_offer(&agent);
+    rotation_release(&agent.rotation);
     ssh_key_free(agent.key);
     agent_settings_release(&agent.settings);
     state_release(&agent.state);

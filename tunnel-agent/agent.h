@@ -10,6 +10,7 @@
 #include "config/agent_settings.h"
 #include "keys/public_key.h"
 #include "options.h"
+#include "rotation.h"
 #include "state.h"
 
 struct forwards;
@@ -25,6 +26,7 @@ struct agent {
     struct forwards *forwards;
     struct uplink *uplink;
     struct local *local;
+    struct rotation rotation;
     uv_signal_t signals[3];
     uv_timer_t last_call; /* ends a loop that only waits for a name server */
     struct keyfile offer; /* handed over while running; see agent_reenrol */

@@ -19,6 +19,7 @@
 #include "base/secret.h"
 #include "control/client.h"
 #include "forwards.h"
+#include "next_key.h"
 #include "show.h"
 #include "site_key.h"
 #include "state.h"
@@ -31,10 +32,11 @@ struct enrolment {
     enum state_stage stage; /* as it was found */
     const struct keyfile *keyfile;
     struct agent_settings settings;
-    ssh_key key;
+    ssh_key key, next; /* `next`: a rotation was interrupted */
+    struct public_key next_public;
     struct forwards *forwards;
     struct uplink *uplink;
-    bool online, redeemed;
+    bool online, redeemed, used_next;
     bool in_doubt;    /* a hub may have taken the token */
     bool refused;     /* a hub said no, rather than nothing */
     struct fault why; /* when it did not come online */
@@ -48,6 +50,7 @@ static void on_online(void *owner, bool redeemed)
     struct enrolment *enrolment = owner;
     enrolment->online = true;
     enrolment->redeemed = redeemed;
+    enrolment->used_next = uplink_used_next(enrolment->uplink);
     text_copy(enrolment->hub, sizeof enrolment->hub, uplink_hub(enrolment->uplink));
     uplink_stop(enrolment->uplink);
 }
@@ -84,10 +87,12 @@ static int connect_once(struct enrolment *enrolment, struct fault *fault)
         enrolment->uplink = uplink_new(&enrolment->loop, &enrolment->settings, enrolment->key,
                                        &enrolment->keyfile->token, enrolment->forwards,
                                        &UPLINK_HANDLERS, enrolment);
-    if (enrolment->uplink != NULL)
+    if (enrolment->uplink != NULL) {
+        uplink_set_keys(enrolment->uplink, enrolment->key, enrolment->next);
         uplink_start(enrolment->uplink);
-    else
+    } else {
         forwards_close(enrolment->forwards);
+    }
     uv_run(&enrolment->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&enrolment->loop);
     if (enrolment->uplink == NULL)
@@ -107,9 +112,15 @@ static int connect_with_keyfile(struct enrolment *enrolment, struct fault *fault
     int rc = state_path(enrolment->state, "key", path, fault);
     if (rc == 0)
         rc = site_key_load(path, &enrolment->key, NULL, fault);
+    struct fault other = {0};
+    if (next_key_load(enrolment->state, &enrolment->next, &enrolment->next_public, &other) < 0)
+        log_warning(SAY("the next key is not used"), KV("reason", other.text));
     if (rc == 0)
         rc = connect_once(enrolment, fault);
+    if (rc == 0 && enrolment->used_next)
+        rc = next_key_adopt(enrolment->state, &enrolment->next_public, fault);
     ssh_key_free(enrolment->key);
+    ssh_key_free(enrolment->next);
     agent_settings_release(&ours);
     return rc;
 }

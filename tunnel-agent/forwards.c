@@ -27,15 +27,17 @@
 struct forwards {
     const struct agent_settings *settings;
     bool publish;
+    const struct forwards_listener *listener; /* NULL: none */
+    void *listener_owner;
     struct forward_list list;
     struct connections *connections;
     uv_timer_t timer;                  /* a refused forward is due again, or an answer is overdue */
     struct transport *transport;       /* NULL: no session */
     struct subscription *subscription; /* with a session */
     bool subscribed;
-    bool unexplained;          /* a refusal whose reason was not asked for */
-    struct inquiry *inquiry;   /* while asking */
-    enum forward_work request; /* under way, for the forward named by the next two */
+    bool unexplained;               /* a refusal whose reason was not asked for */
+    struct remote_command *inquiry; /* while asking */
+    enum forward_work request;      /* under way, for the forward named by the next two */
     char address[HOST_SIZE];
     uint16_t port;
     uint64_t asked_ms;
@@ -74,6 +76,13 @@ void forwards_close(struct forwards *forwards)
     uv_close((uv_handle_t *)&forwards->timer, on_closed);
 }
 
+void forwards_listen(struct forwards *forwards, const struct forwards_listener *listener,
+                     void *owner)
+{
+    forwards->listener = listener;
+    forwards->listener_owner = owner;
+}
+
 int forwards_attach(struct forwards *forwards, struct transport *transport, struct fault *fault)
 {
     if (subscription_new(transport_session(transport), &forwards->subscription, fault) != 0)
@@ -92,13 +101,23 @@ void forwards_detach(struct forwards *forwards)
     connections_drop_dialling(forwards->connections);
     forward_list_offline(&forwards->list);
     subscription_free(forwards->subscription);
-    inquiry_free(forwards->inquiry, false);
+    remote_command_free(forwards->inquiry, false);
     forwards->subscription = NULL;
     forwards->inquiry = NULL;
     forwards->unexplained = false;
     forwards->transport = NULL;
     forwards->request = FORWARD_NOTHING;
     forwards->subscribed = false;
+    if (forwards->listener != NULL)
+        forwards->listener->on_detached(forwards->listener_owner);
+}
+
+bool forwards_say(struct forwards *forwards, const json_t *line)
+{
+    if (!forwards->subscribed || line == NULL || !subscription_send(forwards->subscription, line))
+        return false;
+    transport_kick(forwards->transport);
+    return true;
 }
 
 bool forwards_subscribed(const struct forwards *forwards)
@@ -146,6 +165,15 @@ static int take_snapshot(struct forwards *forwards, const json_t *line, struct f
     return 0;
 }
 
+static int take_line(struct forwards *forwards, const json_t *line, struct fault *fault)
+{
+    if (json_object_get(line, "new_key") == NULL && take_snapshot(forwards, line, fault) != 0)
+        return -1;
+    if (forwards->listener != NULL)
+        forwards->listener->on_line(forwards->listener_owner, line);
+    return 0;
+}
+
 static int read_lines(struct forwards *forwards, struct fault *fault)
 {
     for (;;) {
@@ -155,7 +183,7 @@ static int read_lines(struct forwards *forwards, struct fault *fault)
             return 0;
         if (result == SUBSCRIPTION_LOST)
             return -1;
-        int rc = take_snapshot(forwards, line, fault);
+        int rc = take_line(forwards, line, fault);
         json_decref(line);
         if (rc != 0)
             return -1;
@@ -288,7 +316,8 @@ static void ask_why(struct forwards *forwards)
     char reason[INQUIRY_REASON_SIZE];
     if (forwards->inquiry == NULL) {
         if (!forwards->unexplained || forwards->request != FORWARD_NOTHING ||
-            inquiry_new(transport_session(forwards->transport), &forwards->inquiry) != 0)
+            remote_command_new(transport_session(forwards->transport), INQUIRY_COMMAND,
+                               &forwards->inquiry) != 0)
             return;
         forwards->unexplained = false;
     }
@@ -297,7 +326,7 @@ static void ask_why(struct forwards *forwards)
         return;
     if (result == INQUIRY_TOLD)
         explained(forwards, reason);
-    inquiry_free(forwards->inquiry, true);
+    remote_command_free(forwards->inquiry, true);
     forwards->inquiry = NULL;
 }
 

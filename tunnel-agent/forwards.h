@@ -17,11 +17,26 @@
 struct transport;
 struct forwards;
 
+/* Who else wants to know what the hub says on the `forwards` channel.  None may close the session
+ * from within. */
+struct forwards_listener {
+    /* A snapshot, after it was taken over, or the answer to a line that was said. */
+    void (*on_line)(void *owner, const json_t *line);
+    /* The session is gone. */
+    void (*on_detached)(void *owner);
+};
+
 /* `settings` is borrowed.  With `publish` false the list is followed only so far as to see that the
  * hub sent one (`enrol`). */
 struct forwards *forwards_new(uv_loop_t *loop, const struct agent_settings *settings, bool publish);
 /* Asynchronous; no session is attached. */
 void forwards_close(struct forwards *forwards);
+
+/* `listener` is borrowed. */
+void forwards_listen(struct forwards *forwards, const struct forwards_listener *listener,
+                     void *owner);
+/* Queues a line (borrowed) on the channel; false when there is none, or too much waits. */
+bool forwards_say(struct forwards *forwards, const json_t *line) MUST_CHECK;
 
 /* An authenticated session begins.  `transport` is borrowed until forwards_detach. */
 int forwards_attach(struct forwards *forwards, struct transport *transport,

@@ -1,106 +1,25 @@
 /*
- * One `status` command on a session channel of its own, its output collected and searched.  It is
- * for people's eyes: when the text looks different one day, the reason is merely not known.
+ * The output of a `status` command, searched.  It is for people's eyes: when the text looks
+ * different one day, the reason is merely not known.
  */
 #define _GNU_SOURCE
 #include "inquiry.h"
 
-#include <libssh/callbacks.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX_BYTES 65536
-#define COMMAND        "status"
-#define HEADING        "\nrefused lately:\n"
+#define HEADING "\nrefused lately:\n"
 
-enum step { STEP_OPENING, STEP_REQUESTING, STEP_READING };
-
-struct inquiry {
-    ssh_channel channel; /* the session's */
-    struct ssh_channel_callbacks_struct callbacks;
-    enum step step;
-    bool ended;
-    size_t used;
-    char text[TEXT_MAX_BYTES + 1];
-};
-
-static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t length,
-                   int is_stderr, void *userdata)
+enum inquiry_result inquiry_step(struct remote_command *status, char reason[INQUIRY_REASON_SIZE])
 {
-    (void)session;
-    (void)channel;
-    struct inquiry *inquiry = userdata;
-    size_t room = TEXT_MAX_BYTES - inquiry->used;
-    size_t taken = is_stderr ? 0 : length < room ? length : room;
-    memcpy(inquiry->text + inquiry->used, data, taken);
-    inquiry->used += taken;
-    return (int)length;
-}
-
-static void on_end(ssh_session session, ssh_channel channel, void *userdata)
-{
-    (void)session;
-    (void)channel;
-    ((struct inquiry *)userdata)->ended = true;
-}
-
-int inquiry_new(ssh_session session, struct inquiry **out)
-{
-    struct inquiry *inquiry = calloc(1, sizeof *inquiry);
-    if (inquiry == NULL)
-        return -1;
-    inquiry->channel = ssh_channel_new(session);
-    inquiry->callbacks.userdata = inquiry;
-    inquiry->callbacks.channel_data_function = on_data;
-    inquiry->callbacks.channel_eof_function = on_end;
-    inquiry->callbacks.channel_close_function = on_end;
-    ssh_callbacks_init(&inquiry->callbacks);
-    if (inquiry->channel == NULL ||
-        ssh_set_channel_callbacks(inquiry->channel, &inquiry->callbacks) != SSH_OK) {
-        ssh_channel_free(inquiry->channel);
-        free(inquiry);
-        return -1;
-    }
-    *out = inquiry;
-    return 0;
-}
-
-void inquiry_free(struct inquiry *inquiry, bool session_alive)
-{
-    if (inquiry == NULL)
-        return;
-    if (session_alive) {
-        ssh_remove_channel_callbacks(inquiry->channel, &inquiry->callbacks);
-        ssh_channel_free(inquiry->channel);
-    }
-    free(inquiry);
-}
-
-static int advance(struct inquiry *inquiry)
-{
-    int rc = SSH_OK;
-    if (inquiry->step == STEP_OPENING) {
-        rc = ssh_channel_open_session(inquiry->channel);
-        if (rc == SSH_OK)
-            inquiry->step = STEP_REQUESTING;
-    }
-    if (rc == SSH_OK && inquiry->step == STEP_REQUESTING) {
-        rc = ssh_channel_request_exec(inquiry->channel, COMMAND);
-        if (rc == SSH_OK)
-            inquiry->step = STEP_READING;
-    }
-    return rc;
-}
-
-enum inquiry_result inquiry_step(struct inquiry *inquiry, char reason[INQUIRY_REASON_SIZE])
-{
-    int rc = advance(inquiry);
-    if (rc != SSH_OK && rc != SSH_AGAIN)
-        return INQUIRY_LOST;
-    if (!inquiry->ended)
+    switch (remote_command_step(status)) {
+    case REMOTE_COMMAND_WAIT:
         return INQUIRY_WAIT;
-    return inquiry_reason(inquiry->text, reason) ? INQUIRY_TOLD : INQUIRY_LOST;
+    case REMOTE_COMMAND_ENDED:
+        return inquiry_reason(remote_command_text(status), reason) ? INQUIRY_TOLD : INQUIRY_LOST;
+    case REMOTE_COMMAND_LOST:
+        break;
+    }
+    return INQUIRY_LOST;
 }
 
 /* The last line that is indented, as those under a heading are. */

@@ -6,15 +6,11 @@
 #ifndef AGENT_INQUIRY_H
 #define AGENT_INQUIRY_H
 
-#include <libssh/libssh.h>
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "base/fault.h"
+#include "remote_command.h"
 
 #define INQUIRY_REASON_SIZE 256
-
-struct inquiry;
 
 enum inquiry_result {
     INQUIRY_WAIT, /* call again after the next turn */
@@ -22,11 +18,10 @@ enum inquiry_result {
     INQUIRY_LOST, /* no reason to be had */
 };
 
-/* `session` is authenticated. */
-int inquiry_new(ssh_session session, struct inquiry **out) MUST_CHECK;
-enum inquiry_result inquiry_step(struct inquiry *inquiry, char reason[INQUIRY_REASON_SIZE]);
-/* Ends it; with `session_alive` false its channel is gone already (on_down in ssh/transport.h). */
-void inquiry_free(struct inquiry *inquiry, bool session_alive);
+#define INQUIRY_COMMAND "status"
+
+/* One step of that command. */
+enum inquiry_result inquiry_step(struct remote_command *status, char reason[INQUIRY_REASON_SIZE]);
 
 /* The newest line under "refused lately:" of such a text, without its time and with nothing
  * unprintable; false when there is none. */

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "authenticate.h"
@@ -16,13 +17,16 @@
 #include "base/log.h"
 #include "forwards.h"
 #include "handshake.h"
+#include "remote_command.h"
 #include "ssh/transport.h"
 
+#define LINE_MAX_SHOWN 200
 #define FIRST_PROBE_MS 1000 /* measures the round trip once the first forwards are published */
 
 enum session_state {
     SESSION_KEY_EXCHANGE,   /* up to the host key's check */
     SESSION_AUTHENTICATING, /* as the site, or as `enrol` */
+    SESSION_ACTIVATING,     /* `activate` was asked for, no answer yet */
     SESSION_SUBSCRIBING,    /* `forwards` was asked for, no list yet */
     SESSION_ONLINE,
     SESSION_CLOSING, /* the transport was told to close */
@@ -35,20 +39,23 @@ static const struct {
     unsigned next; /* states that may follow */
 } STATES[] = {
     [SESSION_KEY_EXCHANGE] = {"key exchange", BIT(SESSION_AUTHENTICATING) | BIT(SESSION_CLOSING)},
-    [SESSION_AUTHENTICATING] = {"login", BIT(SESSION_SUBSCRIBING) | BIT(SESSION_CLOSING)},
+    [SESSION_AUTHENTICATING] = {"login", BIT(SESSION_ACTIVATING) | BIT(SESSION_SUBSCRIBING) |
+                                             BIT(SESSION_CLOSING)},
+    [SESSION_ACTIVATING] = {"activation", BIT(SESSION_CLOSING)},
     [SESSION_SUBSCRIBING] = {"subscription", BIT(SESSION_ONLINE) | BIT(SESSION_CLOSING)},
     [SESSION_ONLINE] = {"online", BIT(SESSION_CLOSING)},
     [SESSION_CLOSING] = {"closing", 0},
 };
 
 struct session {
-    struct session_plan plan;
+    struct session_plan plan; /* its key is ours */
     const struct session_handlers *handlers;
     void *owner;
     enum session_state state;
     uv_timer_t timer; /* the state's time limit; liveness when online */
     struct transport *transport;
     struct authentication authentication;
+    struct remote_command *activation;
     enum session_end end;
     struct fault why; /* empty: the transport's reason counts */
     char host_key[FINGERPRINT_SIZE];
@@ -117,11 +124,25 @@ static void on_refused(struct session *session)
     give_up(session, SESSION_REFUSED);
 }
 
+static void begin_activation(struct session *session)
+{
+    set_state(session, SESSION_ACTIVATING, session->plan.settings->connect_timeout_ms);
+    if (remote_command_new(transport_session(session->transport), "activate",
+                           &session->activation) == 0)
+        return;
+    fault_set(&session->why, "out of memory");
+    give_up(session, SESSION_LOST);
+}
+
 static void on_granted(struct session *session)
 {
     if (session->plan.token != NULL) {
         fault_set(&session->why, "the hub took the token");
         give_up(session, SESSION_REDEEMED);
+        return;
+    }
+    if (session->plan.activate) {
+        begin_activation(session);
         return;
     }
     CRASH_POINT("agent.logged_in");
@@ -147,6 +168,24 @@ static void turn_authentication(struct session *session)
     }
 }
 
+static void turn_activation(struct session *session)
+{
+    enum remote_command_result result = remote_command_step(session->activation);
+    if (result == REMOTE_COMMAND_WAIT)
+        return;
+    const char *text = remote_command_text(session->activation);
+    int line = (int)strcspn(text, "\n");
+    if (result == REMOTE_COMMAND_LOST)
+        fault_set(&session->why, "the hub does not run the command 'activate'");
+    else
+        fault_set(&session->why, "the hub says: %.*s",
+                  line < LINE_MAX_SHOWN ? line : LINE_MAX_SHOWN, text);
+    if (result == REMOTE_COMMAND_ENDED && remote_command_code(session->activation) == 0)
+        finish(session, SESSION_ACTIVATED, "the key is current");
+    else
+        give_up(session, SESSION_REFUSED);
+}
+
 static void turn_forwards(struct session *session)
 {
     if (forwards_turn(session->plan.forwards, &session->why) != 0) {
@@ -170,6 +209,8 @@ static void on_turn(void *owner)
         turn_key_exchange(session);
     if (session->state == SESSION_AUTHENTICATING)
         turn_authentication(session);
+    if (session->state == SESSION_ACTIVATING)
+        turn_activation(session);
     if (session->state == SESSION_SUBSCRIBING || session->state == SESSION_ONLINE)
         turn_forwards(session);
 }
@@ -185,15 +226,23 @@ static void on_message(void *owner, ssh_message message)
     ssh_message_free(message);
 }
 
+static void session_free(struct session *session)
+{
+    ssh_key_free(session->plan.key);
+    free(session);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    session_free(handle->data);
 }
 
 static void on_down(void *owner, const char *reason)
 {
     struct session *session = owner;
-    forwards_detach(session->plan.forwards);
+    remote_command_free(session->activation, false);
+    if (session->plan.forwards != NULL)
+        forwards_detach(session->plan.forwards);
     session->handlers->on_ended(session->owner, session->end,
                                 session->why.text[0] != '\0' ? session->why.text : reason);
     uv_close((uv_handle_t *)&session->timer, on_closed);
@@ -273,20 +322,26 @@ int session_open(uv_loop_t *loop, const struct session_plan *plan, int socket,
         return fault_set(fault, "out of memory");
     }
     session->plan = *plan;
+    session->plan.key = ssh_key_dup(plan->key);
     session->handlers = handlers;
     session->owner = owner;
     session->end = SESSION_LOST;
+    if (session->plan.key == NULL) {
+        close(socket);
+        session_free(session);
+        return fault_set(fault, "out of memory");
+    }
     if (start_ssh(session, socket, &ssh, fault) != 0) {
-        free(session);
+        session_free(session);
         return -1;
     }
     if (transport_open(loop, ssh, socket, &TRANSPORT_HANDLERS, session, &session->transport) != 0) {
         ssh_free(ssh);
-        free(session);
+        session_free(session);
         return fault_set(fault, "out of memory");
     }
     session->authentication =
-        (struct authentication){.session = ssh, .key = plan->key, .token = plan->token};
+        (struct authentication){.session = ssh, .key = session->plan.key, .token = plan->token};
     uv_timer_init(loop, &session->timer);
     session->timer.data = session;
     uv_timer_start(&session->timer, on_timer, plan->settings->connect_timeout_ms, 0);

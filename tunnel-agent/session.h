@@ -1,6 +1,7 @@
 /*
- * One SSH session with the hub, from the connected socket to its end: key exchange, login, the
- * `forwards` channel, staying alive.  It is tried once; what follows its end is the uplink's.
+ * One SSH session with the hub, from the connected socket to its end: key exchange, login, then
+ * the `forwards` channel and staying alive, or one command.  It is tried once; what follows its end
+ * is its owner's.
  */
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
@@ -21,13 +22,15 @@ enum session_end {
     SESSION_REFUSED,    /* the hub does not take key or token */
     SESSION_WRONG_HOST, /* it is not the hub that was pinned */
     SESSION_REDEEMED,   /* it took the token; now the key is known there */
+    SESSION_ACTIVATED,  /* it made the key current */
 };
 
 struct session_plan {
     const struct agent_settings *settings; /* borrowed, as all of these */
-    ssh_key key;
-    const struct token *token; /* log in as `enrol` with it; NULL: as the site */
-    struct forwards *forwards;
+    ssh_key key;                           /* copied */
+    const struct token *token;             /* log in as `enrol` with it; NULL: as the site */
+    bool activate;                         /* only have the key made current, and end */
+    struct forwards *forwards;             /* NULL with `activate` */
 };
 
 struct session_handlers {

@@ -54,7 +54,7 @@ static const struct {
 struct uplink {
     uv_loop_t *loop;
     const struct agent_settings *settings;
-    ssh_key key;
+    ssh_key key, next;
     struct forwards *forwards;
     const struct uplink_handlers *handlers;
     void *owner;
@@ -73,6 +73,8 @@ struct uplink {
     char last_error[FAULT_TEXT_SIZE];
     uint64_t sessions; /* that came online */
 
+    bool with_next;    /* this session, or the next one, logs in with `next` */
+    bool keys_changed; /* since this session began */
     struct token token;
     bool has_token;
     bool enrolling; /* the next session logs in with the token */
@@ -154,6 +156,7 @@ static void note_failure(struct uplink *uplink, const char *reason)
 /* On to the next hub of the round. */
 static void next_hub(struct uplink *uplink)
 {
+    uplink->with_next = false;
     uplink->enrolling = false;
     uplink->redeemed = false;
     uplink->hub = (uplink->hub + 1) % uplink->settings->hubs.count;
@@ -206,6 +209,7 @@ static void on_online(void *owner)
 
 static void went_offline(struct uplink *uplink, const char *reason)
 {
+    uplink->with_next = false;
     if (clock_monotonic_ms() - uplink->since_ms >= STEADY_MS)
         retry_reset(&uplink->retry);
     snprintf(uplink->last_error, sizeof uplink->last_error, "%s", reason);
@@ -216,7 +220,12 @@ static void went_offline(struct uplink *uplink, const char *reason)
 
 static void on_refused(struct uplink *uplink, const char *reason)
 {
-    if (uplink->redeemed) {
+    if (uplink->keys_changed) {
+        wait_for(uplink, 0);
+    } else if (uplink->next != NULL && !uplink->with_next && !uplink->enrolling) {
+        uplink->with_next = true;
+        wait_for(uplink, 0);
+    } else if (uplink->redeemed) {
         attempt_refused(uplink,
                         "the hub took the token, but refused the key as this site's: the "
                         "keyfile was changed, or is of another site; ask the hub's operator "
@@ -225,6 +234,7 @@ static void on_refused(struct uplink *uplink, const char *reason)
         attempt_refused(uplink, reason);
     } else {
         CRASH_POINT("agent.key_refused");
+        uplink->with_next = false;
         uplink->enrolling = true;
         wait_for(uplink, 0);
     }
@@ -257,6 +267,7 @@ static void on_session_ended(void *owner, enum session_end end, const char *reas
     }
     switch (end) {
     case SESSION_LOST:
+    case SESSION_ACTIVATED: /* no session of ours ends so */
         attempt_failed(uplink, reason);
         return;
     case SESSION_WRONG_HOST:
@@ -289,11 +300,12 @@ static void on_connected(void *owner, int socket)
     struct fault fault = {0};
     const struct session_plan plan = {
         .settings = uplink->settings,
-        .key = uplink->key,
+        .key = uplink->with_next ? uplink->next : uplink->key,
         .token = uplink->enrolling ? &uplink->token : NULL,
         .forwards = uplink->forwards,
     };
     uplink->dial = NULL;
+    uplink->keys_changed = false;
     CRASH_POINT("agent.connected");
     if (session_open(uplink->loop, &plan, socket, &SESSION_HANDLERS, uplink, &uplink->session,
                      &fault) == 0)
@@ -375,6 +387,16 @@ struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings
     return uplink;
 }
 
+void uplink_set_keys(struct uplink *uplink, ssh_key key, ssh_key next)
+{
+    uplink->key = key;
+    uplink->next = next;
+    if (uplink->state == UPLINK_ONLINE)
+        return;
+    uplink->with_next = false;
+    uplink->keys_changed = true;
+}
+
 void uplink_start(struct uplink *uplink)
 {
     wait_for(uplink, 0);
@@ -413,6 +435,11 @@ bool uplink_is_online(const struct uplink *uplink)
     return uplink->state == UPLINK_ONLINE;
 }
 
+bool uplink_used_next(const struct uplink *uplink)
+{
+    return uplink->state == UPLINK_ONLINE && uplink->with_next;
+}
+
 bool uplink_token_in_doubt(const struct uplink *uplink)
 {
     return uplink->in_doubt;
@@ -432,6 +459,16 @@ void uplink_forget_token(struct uplink *uplink)
 const char *uplink_hub(const struct uplink *uplink)
 {
     return uplink->hub_text;
+}
+
+const struct host_port *uplink_address(const struct uplink *uplink)
+{
+    return &uplink->settings->hubs.items[uplink->hub];
+}
+
+const char *uplink_host_key(const struct uplink *uplink)
+{
+    return uplink->session != NULL ? session_host_key(uplink->session) : "";
 }
 
 static json_t *rtt_ms(const struct uplink *uplink)

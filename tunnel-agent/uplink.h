@@ -32,6 +32,9 @@ struct uplink_handlers {
 struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings, ssh_key key,
                           const struct token *token, struct forwards *forwards,
                           const struct uplink_handlers *handlers, void *owner);
+/* Other keys (borrowed) from the next login on: when the hub refuses `key`, `next` is tried (NULL:
+ * there is none). */
+void uplink_set_keys(struct uplink *uplink, ssh_key key, ssh_key next);
 void uplink_start(struct uplink *uplink);
 /* Asynchronous, idempotent; never calls on_stopped from within. */
 void uplink_stop(struct uplink *uplink);
@@ -39,6 +42,8 @@ void uplink_stop(struct uplink *uplink);
 void uplink_close(struct uplink *uplink);
 
 bool uplink_is_online(const struct uplink *uplink);
+/* Did the session that is online log in with `next`? */
+bool uplink_used_next(const struct uplink *uplink);
 /* May a hub have taken the token for our key?  Then key and token must be kept. */
 bool uplink_token_in_doubt(const struct uplink *uplink);
 /* Did a hub answer what only a person can change?  Else no hub was reached, or none held on. */
@@ -48,6 +53,9 @@ void uplink_forget_token(struct uplink *uplink);
 
 /* The hub that is or was last dialled, "host:port". */
 const char *uplink_hub(const struct uplink *uplink);
+const struct host_port *uplink_address(const struct uplink *uplink);
+/* The fingerprint of the host key that the present session has seen; "" without one. */
+const char *uplink_host_key(const struct uplink *uplink);
 /* Fields for `status`; NULL when out of memory. */
 json_t *uplink_status(const struct uplink *uplink);
 

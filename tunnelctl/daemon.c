@@ -103,6 +103,14 @@ static const struct command commands[] = {
         .verb = "host-key.show",
         .listing = &host_key_listing,
     },
+    {
+        .words = "host-key rotate",
+        .help = "Replace the hub's host key by the standby key, and make a new standby key",
+        .verb = "host-key.rotate",
+        .question = "Replace host key {host_key} by the standby key {standby_key}, for good?",
+        .question_verb = "status",
+        .done = "the host key is {host_key} now, the standby key {standby_key}",
+    },
     {NULL},
 };
 const struct family daemon_family = {"hub", commands};

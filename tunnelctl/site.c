@@ -128,6 +128,14 @@ static const struct command commands[] = {
         .run = check_site,
     },
     {
+        .words = "site rotate",
+        .help = "Ask a site's agent for a new key; its connections go on",
+        .verb = "site.rotate",
+        .arguments = name_argument,
+        .done = "site '{name}' is asked for a new key in place of {key}; see: tunnelctl site show "
+                "{name}",
+    },
+    {
         .words = "site disable",
         .help = "End a site's sessions and refuse it, but forget nothing",
         .verb = "site.disable",

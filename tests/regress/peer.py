@@ -343,6 +343,46 @@ def visit_both(address, port, size):
     want(result["end"] == "eof", "ended with " + result["end"])
 
 
+def visit_steady(address, port, until, mib_per_s="8"):
+    """Sends at this rate until the file `until` is there; wants every byte back."""
+    sock = connect(address, port)
+    result = {}
+    got, sent = hashlib.sha256(), hashlib.sha256()
+
+    def receive():
+        result["end"], result["total"] = read_all(sock, got)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    block = bytearray(hashlib.shake_128(b"steady").digest(65536))
+    begin, total = time.monotonic(), 0
+    while not os.path.exists(until):
+        block[:8] = struct.pack("<Q", total)
+        sock.sendall(block)
+        sent.update(block)
+        total += len(block)
+        if total == 1 << 20:
+            say("steady")
+        time.sleep(max(0, begin + total / (float(mib_per_s) * (1 << 20)) - time.monotonic()))
+    sock.shutdown(socket.SHUT_WR)
+    thread.join()
+    say("bytes", total, "mib_per_s %.1f" % (total / (1 << 20) / (time.monotonic() - begin)))
+    want(result["end"] == "eof", "ended with " + result["end"])
+    want(got.digest() == sent.digest(), "%d of %d bytes came back, or other bytes" % (result["total"], total))
+
+
+def visit_knock(address, port, until):
+    """One short visit after the other until the file `until` is there; none may fail."""
+    count, slowest = 0, 0.0
+    while not os.path.exists(until):
+        begin = time.monotonic()
+        visit_hello(address, port)
+        slowest = max(slowest, time.monotonic() - begin)
+        count += 1
+        time.sleep(0.01)
+    say("visits", count, "slowest_ms", int(slowest * 1000))
+
+
 def visit_garbage(address, port, seed="1"):
     """Sends bytes that are no SSH, until the other side has had enough."""
     sock = connect(address, port)
@@ -439,6 +479,8 @@ VISITORS = {
     "hold": visit_hold,
     "exchange": visit_exchange,
     "both": visit_both,
+    "steady": visit_steady,
+    "knock": visit_knock,
     "garbage": visit_garbage,
     "ended-within": visit_ended_within,
     "crowd": visit_crowd,

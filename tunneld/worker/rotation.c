@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "base/text.h"
 #include "worker/peer.h"
 
@@ -26,6 +27,7 @@ static void on_verdict(struct peer *peer, void *subject, const struct message *r
                            : json_pack("{s:{s:s}}", "new_key", "refused", reply->text);
 
     (void)subject;
+    CRASH_POINT("worker.new_key_verdict");
     peer->rotating = false;
     command_say(peer, line);
     json_decref(line);
@@ -42,6 +44,7 @@ int rotation_on_key(struct peer *peer, const json_t *new_key, struct fault *faul
         return fault_set(fault, "a new key that is none");
     if (peer->rotating)
         return fault_set(fault, "a new key before the answer about the last one");
+    CRASH_POINT("worker.new_key");
     message_init(&question, MESSAGE_ROTATE);
     question.key = blob;
     question.key_length = (size_t)length;
