@@ -24,7 +24,10 @@ static const char *const log_formats[] = {"text", "json", NULL};
 
 #define AT(field) offsetof(struct agent_settings, field)
 
+#define FILE_VERSION 1
+
 static const struct setting schema[] = {
+    {"version", SETTING_NUMBER, AT(version), "1", "Form of this file", 1, FILE_VERSION, NULL},
     {"site", SETTING_TEXT, AT(site), NULL, "This site's name at the hub", 0, 0, NULL},
     {"hub", SETTING_HUB_LIST, AT(hubs), NULL, "Where the hub is: HOST:PORT, tried in turn", 1, 64,
      NULL},
@@ -128,6 +131,20 @@ static int check(const struct agent_settings *settings, const struct yaml_node *
     return 0;
 }
 
+/* Before anything else: a newer form may hold settings that are unknown here. */
+static int check_version(const struct yaml_node *map, const char *where, struct fault *fault)
+{
+    const struct yaml_node *node = yaml_get(map, "version");
+    uint64_t version = 0;
+    if (node == NULL || node->kind != YAML_SCALAR ||
+        !text_parse_number(node->text, 0, UINT32_MAX, &version) || version <= FILE_VERSION)
+        return 0;
+    return schema_fault(where, node, fault,
+                        "written by a newer tunnel-agent (version %llu of the file, this one knows "
+                        "%d): update tunnel-agent",
+                        (unsigned long long)version, FILE_VERSION);
+}
+
 int agent_settings_parse(const char *text, size_t length, const char *where,
                          struct agent_settings *out, struct fault *fault)
 {
@@ -135,7 +152,9 @@ int agent_settings_parse(const char *text, size_t length, const char *where,
     struct yaml_node *map;
     if (yaml_parse(text, length, where, &map, fault) != 0)
         return -1;
-    int result = schema_read(schema, SCHEMA_COUNT, map, where, &settings, fault);
+    int result = check_version(map, where, fault);
+    if (result == 0)
+        result = schema_read(schema, SCHEMA_COUNT, map, where, &settings, fault);
     if (result == 0)
         result = check(&settings, map, where, fault);
     yaml_tree_free(map);

@@ -8,6 +8,7 @@
 #include "config/schema.h"
 
 struct agent_settings {
+    uint64_t version; /* of the file; a newer one is refused */
     char *site;
     struct host_port_list hubs;     /* `hub` in the file, as in a keyfile */
     struct text_list host_keys;     /* OpenSSH lines "ssh-ed25519 AAAA..."; any other is refused */

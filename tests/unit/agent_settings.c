@@ -88,6 +88,9 @@ static const struct {
      "f:4:22: 'allow_targets': 'a' is not HOST:PORT (either may be *; IPv6 in brackets)"},
     {"site: a\nhub: [h:1]\nhost_keys: [k]\nkeepalive: 80s",
      "f:1:1: 'dead_peer' must be longer than 'keepalive'"},
+    {"version: 2\nsite: a\nnovelty: yes",
+     "f:1:10: written by a newer tunnel-agent (version 2 of the file, this one knows 1): update "
+     "tunnel-agent"},
     {"site: a\nhubs: [h:1]", "f:2:1: unknown setting 'hubs'; did you mean 'hub'?"},
 };
 
