@@ -14,6 +14,8 @@
 #include "base/crash_point.h"
 #include "parent/sites.h"
 
+#define BIND_EVERY_MS 1000 /* each is a transaction */
+
 int rotation_ask(struct site *site, struct fault *fault)
 {
     const struct session *session = site_main_session(site);
@@ -43,6 +45,15 @@ static const char *reason_to_refuse(const struct session *session)
     return NULL;
 }
 
+static void say_rotating(const struct session *session, const struct public_key *key)
+{
+    char fingerprint[FINGERPRINT_SIZE];
+    if (site_may_audit(session->site))
+        event_say(session->hub, "site.rotating", session->site_name, NULL, session->peer,
+                  "key %s is pending, key %s is current", public_key_fingerprint(key, fingerprint),
+                  session->fingerprint);
+}
+
 static int bind_key(struct session *session, const struct public_key *key, struct fault *fault)
 {
     struct site *site = session->site;
@@ -54,17 +65,16 @@ static int bind_key(struct session *session, const struct public_key *key, struc
         return 0; /* bound before, and the answer got lost */
     if (found == 1)
         return fault_set(fault, "the new key belongs to another site");
-    if (!site_may_audit(site))
-        return fault_set(fault, "too many new keys and refusals within a minute: try again later");
+    uint64_t now_ms = clock_monotonic_ms();
+    if (site->bound_ms != 0 && now_ms - site->bound_ms < BIND_EVERY_MS)
+        return fault_set(fault, "two new keys within a second: try again later");
     int rc = store_key_rotate(site->hub->store, site->row.id, key, clock_wall_s(), fault);
     if (rc == STORE_EXISTS)
         return fault_set(fault, "a key that came by a keyfile waits for its first use");
     if (rc != 0)
         return -1;
-    char fingerprint[FINGERPRINT_SIZE];
-    event_say(site->hub, "site.rotating", site->row.name, NULL, session->peer,
-              "key %s is pending, key %s is current", public_key_fingerprint(key, fingerprint),
-              session->fingerprint);
+    site->bound_ms = now_ms;
+    say_rotating(session, key);
     site_close_revoked(site);
     return 0;
 }

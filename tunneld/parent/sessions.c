@@ -230,8 +230,9 @@ void session_serve(struct session *session)
 static void end_old_key(struct session *session, struct session *kept, bool rotation)
 {
     struct site *site = session->site;
-    event_say(session->hub, rotation ? "site.rotated" : "site.activated", site->row.name, NULL,
-              session->peer, "key %s is current now", session->fingerprint);
+    if (!rotation || site_may_audit(site))
+        event_say(session->hub, rotation ? "site.rotated" : "site.activated", site->row.name, NULL,
+                  session->peer, "key %s is current now", session->fingerprint);
     if (kept)
         (void)text_copy(kept->fingerprint, sizeof kept->fingerprint, session->fingerprint);
     (void)site_close_sessions(site, session->fingerprint, "replaced by a new key");

@@ -35,6 +35,7 @@ struct site {
     int64_t alarmed_s;       /* last clone alarm */
     uint64_t generation;     /* of the forwards list */
     bool rotate;             /* its agent is asked for a new key */
+    uint64_t bound_ms;       /* when it last named a new key; 0: never */
     struct refusal refusals[REFUSALS_KEPT];
     size_t next_refusal;
     int64_t audit_minute; /* audit rows that a peer can cause are bounded by the minute */
