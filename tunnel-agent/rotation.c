@@ -34,8 +34,9 @@ static void on_timer(uv_timer_t *timer);
 /* `timeout_ms` 0: the state has a time limit of its own. */
 static void set_state(struct rotation *rotation, enum rotation_state next, uint64_t timeout_ms)
 {
-    log_debug(KV("site", rotation->agent->settings.site), SAY("key rotation"),
-              KV("from", STATES[rotation->state]), KV("to", STATES[next]));
+    if (next != rotation->state)
+        log_debug(KV("site", rotation->agent->settings.site), SAY("key rotation"),
+                  KV("from", STATES[rotation->state]), KV("to", STATES[next]));
     rotation->state = next;
     if (rotation->agent->ending)
         return;

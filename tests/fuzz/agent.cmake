@@ -1,1 +1,2 @@
 fuzz_target(agent_check agent)
+fuzz_target(agent_pins agent)

@@ -3,7 +3,11 @@ unit_test(agent_retry agent)
 unit_test(agent_dial agent)
 unit_test(agent_forward_list agent)
 unit_test(agent_inquiry agent)
+unit_test(agent_next_key agent)
+# As agent_state, below.
+target_link_options(agent_next_key PRIVATE -Wl,--wrap=file_write,--wrap=file_rename)
 unit_test(agent_options agent)
+unit_test(agent_pins agent)
 unit_test(agent_state agent)
 # The test kills a process at each write of the state directory.
 target_link_options(agent_state PRIVATE -Wl,--wrap=file_write)

@@ -35,6 +35,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(settings.connect_timeout_ms, 10000);
     ck_assert_uint_eq(settings.target_timeout_ms, 10000);
     ck_assert_uint_eq(settings.max_connections, 8192);
+    ck_assert_uint_eq(settings.key_max_age_ms, 0);
     agent_settings_release(&settings);
     agent_settings_release(&settings);
 }
@@ -88,6 +89,8 @@ static const struct {
      "f:4:22: 'allow_targets': 'a' is not HOST:PORT (either may be *; IPv6 in brackets)"},
     {"site: a\nhub: [h:1]\nhost_keys: [k]\nkeepalive: 80s",
      "f:1:1: 'dead_peer' must be longer than 'keepalive'"},
+    {"site: a\nhub: [h:1]\nhost_keys: [k]\nkey_max_age: 10m",
+     "f:4:14: 'key_max_age' must be 0 or at least 1h"},
     {"version: 2\nsite: a\nnovelty: yes",
      "f:1:10: written by a newer tunnel-agent (version 2 of the file, this one knows 1): update "
      "tunnel-agent"},
