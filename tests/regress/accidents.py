@@ -5,6 +5,7 @@
                                                       FILE gets a line "SITE TOKEN PORT" for each
     accidents.py keys DATABASE TOKEN_ID               how many keys the store binds to the keyfile
     accidents.py rows DATABASE                        rows of each table
+    accidents.py schema DATABASE                      what its tables look like
     accidents.py load SQL DATABASE                    makes a database of a dump
     accidents.py version DATABASE                     number of its schema
     accidents.py adopt DATABASE SITE KEY.pub          makes this the site's current key
@@ -46,7 +47,8 @@ class Hub:
 
 def sites(path, hub_address, target, count, file):
     hub = Hub(path)
-    ports = random.sample(range(10000, 32000), 2 * int(count))
+    taken = {grant["port"] for grant in hub.ask("port.list")}
+    ports = [p for p in random.sample(range(10000, 32000), 2 * int(count)) if p not in taken]
     with open(file, "w") as out:
         for number in range(1, int(count) + 1):
             name, port = "s%d" % number, free_port(ports)
@@ -88,6 +90,12 @@ def load(sql, database):
 def version(database):
     with sqlite3.connect("file:%s?mode=ro" % database, uri=True) as store:
         print(store.execute("PRAGMA user_version").fetchone()[0])
+
+
+def schema(database):
+    with sqlite3.connect("file:%s?mode=ro" % database, uri=True) as store:
+        for row in store.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"):
+            print(" ".join(row[0].split()))
 
 
 def adopt(database, site, path):
