@@ -79,6 +79,17 @@ static int add_rules(scmp_filter_ctx filter)
                             SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 }
 
+void filter_refuse_io_uring(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+    /* Without seccomp there is no filter later either, and nothing to refuse. */
+    if (filter &&
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0) == 0)
+        (void)seccomp_load(filter);
+    seccomp_release(filter);
+}
+
 int filter_install(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));

@@ -18,6 +18,7 @@
 #include "worker/algorithms.h"
 #include "worker/command.h"
 #include "worker/confine.h"
+#include "worker/filter.h"
 #include "worker/peer.h"
 #include "worker/relay.h"
 
@@ -260,6 +261,7 @@ int worker_main(int number)
     /* It was started as /proc/self/exe, and would be called "exe" in process lists. */
     (void)prctl(PR_SET_NAME, "tunneld", 0, 0, 0);
     ignore_signals();
+    filter_refuse_io_uring();
     if (office_open(&office, number) < 0) {
         log_error(SAY("a worker is started by tunneld, with a pipe on descriptor 3"));
         return EXIT_FAILURE;
