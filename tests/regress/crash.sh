@@ -7,6 +7,14 @@ chmod 666 "$crash_file" # a worker is another user
 # The file keeps its size: the programs have it mapped.
 crash_at() { printf '%s\0' "$1" 1<>"$crash_file"; }
 was_hit() { [ "$(head -c 3 "$crash_file")" = hit ]; }
+# The mark is made just before the kill.  A worker is its parent's to see to.
+victim_is_gone() { # POINT
+    case $1 in
+    parent.*) exited hub ;;
+    agent.*) exited agent.hannover ;;
+    file.*) exited hub || exited agent.hannover ;;
+    esac
+}
 with_crash() { TUNNEL_CRASH_FILE=$crash_file "$@"; }
 
 has_crash_points() {
