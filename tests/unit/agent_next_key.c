@@ -181,7 +181,7 @@ static void check_after_kill(const char *before, char next[PUBLIC_KEY_LINE_SIZE]
         ck_assert(strcmp(found, next) == 0 || strcmp(key, next) == 0);
     if (found[0] != '\0')
         ck_assert_str_eq(key, before);
-    (void)strcpy(next, found);
+    (void)snprintf(next, PUBLIC_KEY_LINE_SIZE, "%s", found);
 }
 
 START_TEST(kill_at_every_step)

@@ -61,11 +61,12 @@ static void say(const char *line)
 static void send_list(unsigned generation, size_t length)
 {
     static char line[LIST_MAX];
+    static const char end[] = {'"', '}', '\n'};
     struct message message;
     ck_assert_uint_le(length, sizeof line);
     int start = snprintf(line, sizeof line, "{\"generation\":%u,\"x\":\"", generation);
     memset(line + start, 'x', length - (size_t)start);
-    memcpy(line + length - 3, "\"}\n", 3);
+    memcpy(line + length - sizeof end, end, sizeof end);
     message_init(&message, MESSAGE_SNAPSHOT);
     message.sid = rig.last_sid;
     for (size_t at = 0; at < length; at += message.data_length) {
