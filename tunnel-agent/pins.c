@@ -100,6 +100,17 @@ int pins_save(const struct state *state, const struct text_list *pins, struct fa
     return rc;
 }
 
+static void log_pins(const struct agent *agent, const struct text_list *pins)
+{
+    for (size_t i = 0; i < pins->count; i++) {
+        struct public_key key = {0};
+        char fingerprint[FINGERPRINT_SIZE];
+        if (public_key_from_line(pins->items[i], &key, NULL) == 0)
+            log_info(KV("site", agent->settings.site), SAY("the hub's host keys are pinned anew"),
+                     KV("host_key", public_key_fingerprint(&key, fingerprint)));
+    }
+}
+
 static void keep(struct agent *agent, struct text_list *pins)
 {
     struct fault fault = {0};
@@ -109,8 +120,7 @@ static void keep(struct agent *agent, struct text_list *pins)
                   SAY("agent.yaml keeps the former host keys of the hub"),
                   KV("reason", fault.text));
     else if (saved == 1)
-        log_info(KV("site", agent->settings.site), SAY("the hub's host keys are pinned anew"),
-                 KV("count", pins->count));
+        log_pins(agent, pins);
     if (say_the_same(pins, &agent->settings.host_keys))
         return;
     struct text_list former = agent->settings.host_keys;
