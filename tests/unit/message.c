@@ -26,6 +26,9 @@ static void fill(struct message *message, enum message_type type)
     message->bytes_in = 9;
     message->bytes_out = 10;
     message->rtt_us = 11;
+    message->timeout_ms = 12;
+    message->rate_in = 13;
+    message->rate_out = 14;
     strcpy(message->user, "user");
     strcpy(message->peer, "[2001:db8::1]:443");
     strcpy(message->address, "");

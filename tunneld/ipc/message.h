@@ -29,12 +29,17 @@ enum message_type {
     MESSAGE_REPLY,     /* request, code (enum verdict), port, text: reason for people, data */
     MESSAGE_SNAPSHOT,  /* sid, generation, flags (MESSAGE_LAST), data: piece of a JSON line */
     MESSAGE_CONNECT,   /* cid, sid, port, address: bind address as the client asked for it,
-                          peer: visitor, descriptor: the visitor's socket */
+                          peer: visitor, timeout_ms: for the target to answer, data: what the target
+                          gets before the visitor's bytes, descriptor: the visitor's socket */
     MESSAGE_PROBE,     /* sid: answer ALIVE as soon as the peer is heard from */
     MESSAGE_CLOSE,     /* sid or cid (the other 0), text: reason */
     MESSAGE_SETTINGS,  /* data: settings that changed (JSON) */
     MESSAGE_HOST_KEY,  /* key: host key (PEM) of the sessions that begin from now on */
     MESSAGE_DRAIN,     /* text: reason; end every session in order, then exit */
+    MESSAGE_POLICY,    /* sid, port: what all connections of that forward share: rate_in, rate_out
+                          (bytes a second, 0: no limit), timeout_ms (idle, 0: none) */
+    MESSAGE_ATTACH,    /* request (of an OPEN), cid (0: not counted here), descriptor: a socket to
+                          what was asked for */
     /* worker -> parent */
     MESSAGE_READY,     /* text: confinement in force, for `status` */
     MESSAGE_IDENTIFY,  /* request, sid, user, key, flags (MESSAGE_PROVEN) */
@@ -52,6 +57,8 @@ enum message_type {
     MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
     MESSAGE_GONE,      /* sid, text: reason */
     MESSAGE_ROTATE,    /* request, sid, key: what the site wants its key to be from now on */
+    MESSAGE_OPEN, /* request, sid, address, port: where a direct-tcpip channel shall lead, peer:
+                     its originator; answered by ATTACH, or by REPLY with a refusal */
     MESSAGE_TYPE_END,
 };
 
@@ -59,7 +66,8 @@ enum message_type {
 enum verdict {
     VERDICT_REFUSED = 0,
     VERDICT_GRANTED = 1,
-    VERDICT_PARTIAL = 2, /* IDENTIFY of `enrol`: the key is fine, now the token */
+    VERDICT_PARTIAL = 2,  /* IDENTIFY of `enrol`: the key is fine, now the token */
+    VERDICT_OPERATOR = 3, /* IDENTIFY: granted, to an operator */
 };
 
 #define MESSAGE_PROVEN 1u /* IDENTIFY: the peer signed with this key */
@@ -78,6 +86,9 @@ enum message_field {
     FIELD_BYTES_IN,
     FIELD_BYTES_OUT,
     FIELD_RTT_US,
+    FIELD_TIMEOUT_MS,
+    FIELD_RATE_IN,
+    FIELD_RATE_OUT,
     FIELD_USER,
     FIELD_PEER,
     FIELD_ADDRESS,
@@ -89,7 +100,8 @@ enum message_field {
 
 struct message {
     enum message_type type;
-    uint64_t request, sid, cid, generation, port, code, flags, count, bytes_in, bytes_out, rtt_us;
+    uint64_t request, sid, cid, generation, port, code, flags, count, bytes_in, bytes_out, rtt_us,
+        timeout_ms, rate_in, rate_out;
     char user[MESSAGE_TEXT_SIZE], peer[MESSAGE_TEXT_SIZE], address[MESSAGE_TEXT_SIZE],
         text[MESSAGE_TEXT_SIZE];
     const uint8_t *key; /* borrowed: from the sender, or from the receive buffer */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "parent/policy.h"
 
 #define LISTEN_ADDRESS_SIZE 46 /* an address literal with its NUL */
 #define GRANTS_PER_SITE_MAX 256
@@ -17,10 +18,11 @@
 struct grant {
     int64_t id;
     uint16_t port;
-    char address[LISTEN_ADDRESS_SIZE]; /* canonical literal */
+    char address[LISTEN_ADDRESS_SIZE]; /* canonical literal; "" when the policy is private */
     char target[HOST_PORT_SIZE];       /* what the agent dials: "host:port" */
     bool enabled;
     int64_t created_s;
+    struct policy policy;
 };
 
 /* A grant, and whether a forward of it is published at the moment. */

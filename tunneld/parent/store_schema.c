@@ -39,8 +39,31 @@ static const char version_1[] =
     " site TEXT NOT NULL, actor TEXT NOT NULL, peer TEXT NOT NULL, detail TEXT NOT NULL) STRICT;"
     "CREATE INDEX audit_by_time ON audit(time);";
 
-const char *const store_schema[] = {version_1};
-const int store_schema_version = 1;
+/* Grants have a policy (JSON, policy_json.h); a private one has no address, and shares its port
+ * with others.  Operators, each with a key; outbound grants. */
+static const char version_2[] =
+    "CREATE TABLE grants_2 ("
+    " id INTEGER PRIMARY KEY, site INTEGER NOT NULL REFERENCES sites(id) ON DELETE CASCADE,"
+    " port INTEGER NOT NULL, address TEXT NOT NULL, target TEXT NOT NULL,"
+    " enabled INTEGER NOT NULL DEFAULT 1, created INTEGER NOT NULL,"
+    " policy TEXT NOT NULL DEFAULT '{}', UNIQUE (site, port)) STRICT;"
+    "INSERT INTO grants_2(id, site, port, address, target, enabled, created)"
+    " SELECT id, site, port, address, target, enabled, created FROM grants;"
+    "DROP TABLE grants;"
+    "ALTER TABLE grants_2 RENAME TO grants;"
+    "CREATE UNIQUE INDEX grants_listen ON grants(address, port) WHERE address <> '';"
+    "CREATE TABLE operators ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, blob BLOB NOT NULL UNIQUE,"
+    " fingerprint TEXT NOT NULL, sites TEXT NOT NULL, expires INTEGER NOT NULL DEFAULT 0,"
+    " created INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE outbound ("
+    " id INTEGER PRIMARY KEY, site INTEGER NOT NULL REFERENCES sites(id) ON DELETE CASCADE,"
+    " host TEXT NOT NULL, port INTEGER NOT NULL, listen_address TEXT NOT NULL,"
+    " listen_port INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " UNIQUE (site, host, port), UNIQUE (site, listen_address, listen_port)) STRICT;";
+
+const char *const store_schema[] = {version_1, version_2};
+const int store_schema_version = 2;
 
 static void on_number(void *owner, sqlite3_stmt *row)
 {
