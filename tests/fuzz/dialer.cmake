@@ -1,0 +1,1 @@
+fuzz_target(dial_rules dialer)

@@ -1,0 +1,1 @@
+unit_test(dial_rules dialer)
