@@ -1,6 +1,6 @@
 /*
  * Asking the resolver and connecting, many at once, each with a time limit.  For `check`, which may
- * wait; the agent itself dials with dial.h.
+ * wait; the agent itself dials with net/dial.h.
  */
 #ifndef AGENT_CHECK_NET_H
 #define AGENT_CHECK_NET_H

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "dial.h"
+#include "net/dial.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
 

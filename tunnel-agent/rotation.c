@@ -11,7 +11,7 @@
 #include "agent.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "dial.h"
+#include "net/dial.h"
 #include "forwards.h"
 #include "next_key.h"
 #include "session.h"

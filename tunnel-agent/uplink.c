@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "dial.h"
+#include "net/dial.h"
 #include "json_text.h"
 #include "retry.h"
 #include "session.h"

@@ -1,6 +1,5 @@
 unit_test(agent_check agent)
 unit_test(agent_retry agent)
-unit_test(agent_dial agent)
 unit_test(agent_forward_list agent)
 unit_test(agent_inquiry agent)
 unit_test(agent_next_key agent)

@@ -1,10 +1,10 @@
 /*
  * Dialling host:port over TCP: resolve (anew each time), then try the addresses, IPv6 and IPv4
  * alternating, each DIAL_STAGGER_MS after the one before or as soon as that one failed; the first
- * that answers wins (RFC 8305).  Used for the hub and for targets.
+ * that answers wins (RFC 8305).  Names are resolved in libuv's thread pool.
  */
-#ifndef AGENT_DIAL_H
-#define AGENT_DIAL_H
+#ifndef NET_DIAL_H
+#define NET_DIAL_H
 
 #include <uv.h>
 
@@ -20,6 +20,9 @@ struct dial_handlers {
     /* Exactly one of these, never inside dial_start; the dial is over with it. */
     void (*on_connected)(void *owner, int socket); /* non-blocking; the owner's */
     void (*on_failed)(void *owner, const char *reason);
+    /* Why this address, which the host is or resolved to, must not be dialled, or NULL; then it is
+     * dialled as it is.  Without a judge all may be. */
+    const char *(*judge)(void *owner, const struct sockaddr *address);
 };
 
 /* `handlers` are borrowed for as long as the dial lives.  `timeout_ms` bounds resolving and,

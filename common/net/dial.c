@@ -4,7 +4,7 @@
  * what the connection is for, and retries nothing.
  */
 #define _GNU_SOURCE
-#include "dial.h"
+#include "net/dial.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -88,15 +88,30 @@ static void fail(struct dial *dial)
     dial->handlers->on_failed(dial->owner, dial->reason);
 }
 
-static void note(struct dial *dial, unsigned number, const char *why)
+static void note(struct dial *dial, const struct sockaddr *address, const char *why)
 {
-    char to[HOST_PORT_SIZE], address[HOST_PORT_SIZE];
+    char to[HOST_PORT_SIZE], text[HOST_PORT_SIZE];
     host_port_format(dial->to.host, dial->to.port, to);
-    address_format((struct sockaddr *)&dial->addresses[number], address);
-    if (strcmp(to, address) == 0)
+    address_format(address, text);
+    if (strcmp(to, text) == 0)
         snprintf(dial->reason, sizeof dial->reason, "connect to %s: %s", to, why);
     else
-        snprintf(dial->reason, sizeof dial->reason, "connect to %s (%s): %s", to, address, why);
+        snprintf(dial->reason, sizeof dial->reason, "connect to %s (%s): %s", to, text, why);
+}
+
+static void note_attempt(struct dial *dial, unsigned number, const char *why)
+{
+    note(dial, (const struct sockaddr *)&dial->addresses[number], why);
+}
+
+/* The owner's word on an address; the one that is judged here is the one that is dialled. */
+static bool may_be_dialled(struct dial *dial, const struct sockaddr *address)
+{
+    const char *why =
+        dial->handlers->judge != NULL ? dial->handlers->judge(dial->owner, address) : NULL;
+    if (why != NULL)
+        note(dial, address, why);
+    return why == NULL;
 }
 
 /* Linux lets a socket connect to itself when the port it dials is in the ephemeral range and nobody
@@ -139,7 +154,7 @@ static void on_answer(uv_poll_t *poll, int status, int events)
         return;
     }
     close(socket);
-    note(dial, (unsigned)(attempt - dial->attempts), strerror(error));
+    note_attempt(dial, (unsigned)(attempt - dial->attempts), strerror(error));
     start_next(dial);
 }
 
@@ -187,7 +202,7 @@ static void start_next(struct dial *dial)
             uv_timer_start(&dial->stagger, on_stagger, DIAL_STAGGER_MS, 0);
             return;
         }
-        note(dial, number, strerror(error));
+        note_attempt(dial, number, strerror(error));
     }
     if (dial->going == 0)
         fail(dial);
@@ -219,7 +234,8 @@ static void take_addresses(struct dial *dial, const struct addrinfo *list)
             continue;
         if (dial->count == DIAL_ADDRESSES_MAX)
             return;
-        memcpy(&dial->addresses[dial->count++], entry->ai_addr, entry->ai_addrlen);
+        if (may_be_dialled(dial, entry->ai_addr))
+            memcpy(&dial->addresses[dial->count++], entry->ai_addr, entry->ai_addrlen);
     }
 }
 
@@ -244,8 +260,9 @@ static void on_addresses(uv_getaddrinfo_t *resolver, int status, struct addrinfo
     if (!over && dial->count > 0) {
         connect_phase(dial);
     } else if (!over) {
-        snprintf(dial->reason, sizeof dial->reason, "resolve %s: %s", dial->to.host,
-                 status != 0 ? uv_strerror(status) : "no address");
+        if (dial->reason[0] == '\0')
+            snprintf(dial->reason, sizeof dial->reason, "resolve %s: %s", dial->to.host,
+                     status != 0 ? uv_strerror(status) : "no address");
         fail(dial);
     }
     drop(dial);
@@ -253,7 +270,11 @@ static void on_addresses(uv_getaddrinfo_t *resolver, int status, struct addrinfo
 
 static void on_literal(uv_timer_t *timer)
 {
-    connect_phase(timer->data);
+    struct dial *dial = timer->data;
+    if (may_be_dialled(dial, (const struct sockaddr *)&dial->addresses[0]))
+        connect_phase(dial);
+    else
+        fail(dial);
 }
 
 static int resolve(struct dial *dial, struct fault *fault)

@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/dial.h"
 #include "suite.h"
-#include "tunnel-agent/dial.h"
 
 static uv_loop_t loop;
 static struct dial *dial;
@@ -36,11 +36,47 @@ static void on_failed(void *owner, const char *why)
     strncpy(reason, why, sizeof reason - 1);
 }
 
-static const struct dial_handlers HANDLERS = {on_resolved, on_connected, on_failed};
+static const struct dial_handlers HANDLERS = {on_resolved, on_connected, on_failed, NULL};
+
+/* Of the addresses that a name has, and how often it was asked for them. */
+static int lookups, judged;
+static const char *rebound; /* what the name resolves to the second time */
+
+int __real_uv_getaddrinfo(uv_loop_t *of, uv_getaddrinfo_t *request, uv_getaddrinfo_cb done,
+                          const char *node, const char *service, const struct addrinfo *hints);
+int __wrap_uv_getaddrinfo(uv_loop_t *of, uv_getaddrinfo_t *request, uv_getaddrinfo_cb done,
+                          const char *node, const char *service, const struct addrinfo *hints);
+
+int __wrap_uv_getaddrinfo(uv_loop_t *of, uv_getaddrinfo_t *request, uv_getaddrinfo_cb done,
+                          const char *node, const char *service, const struct addrinfo *hints)
+{
+    if (lookups++ > 0 && rebound != NULL)
+        node = rebound;
+    return __real_uv_getaddrinfo(of, request, done, node, service, hints);
+}
+
+static const char *judge_no_v6(void *owner, const struct sockaddr *address)
+{
+    ck_assert_ptr_eq(owner, &loop);
+    judged++;
+    return address->sa_family == AF_INET6 ? "not this one" : NULL;
+}
+
+static const char *judge_none(void *owner, const struct sockaddr *address)
+{
+    (void)address;
+    ck_assert_ptr_eq(owner, &loop);
+    judged++;
+    return "none of them";
+}
+
+static const struct dial_handlers NO_V6 = {on_resolved, on_connected, on_failed, judge_no_v6};
+static const struct dial_handlers NONE = {on_resolved, on_connected, on_failed, judge_none};
 
 static void setup(void)
 {
-    connected = failures = resolved = 0;
+    connected = failures = resolved = lookups = judged = 0;
+    rebound = NULL;
     listener = -1;
     uv_loop_init(&loop);
 }
@@ -58,7 +94,7 @@ static uint16_t port_on_loopback(bool listening, int backlog)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    listener = socket(AF_INET, SOCK_STREAM, 0);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     if (listening)
         ck_assert_int_eq(listen(listener, backlog), 0);
@@ -66,12 +102,18 @@ static uint16_t port_on_loopback(bool listening, int backlog)
     return ntohs(address.sin_port);
 }
 
-static void start(const char *host, uint16_t port, uint64_t timeout_ms)
+static void start_judged(const char *host, uint16_t port, uint64_t timeout_ms,
+                         const struct dial_handlers *handlers)
 {
     struct host_port to = {.port = port};
     snprintf(to.host, sizeof to.host, "%s", host);
-    ck_assert_int_eq(dial_start(&loop, &to, timeout_ms, &HANDLERS, &loop, &dial, &fault), 0);
+    ck_assert_int_eq(dial_start(&loop, &to, timeout_ms, handlers, &loop, &dial, &fault), 0);
     ck_assert_int_eq(connected + failures + resolved, 0);
+}
+
+static void start(const char *host, uint16_t port, uint64_t timeout_ms)
+{
+    start_judged(host, port, timeout_ms, &HANDLERS);
 }
 
 START_TEST(connects_to_a_literal)
@@ -145,9 +187,33 @@ START_TEST(cancelled_ones_are_silent)
 }
 END_TEST
 
+START_TEST(dials_the_address_that_was_judged)
+{
+    rebound = "::1";
+    start_judged("localhost", port_on_loopback(true, 8), 5000, &NO_V6);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(connected, 1);
+    ck_assert_int_eq(lookups, 1);
+    ck_assert_int_ge(judged, 1);
+}
+END_TEST
+
+START_TEST(dials_nothing_that_the_judge_refuses)
+{
+    static const char *const hosts[] = {"localhost", "127.0.0.1"};
+    start_judged(hosts[_i], port_on_loopback(true, 8), 5000, &NONE);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(failures, 1);
+    ck_assert_int_eq(connected + resolved, 0);
+    ck_assert_int_ge(judged, 1);
+    ck_assert_ptr_nonnull(strstr(reason, "none of them"));
+    ck_assert_int_eq(accept4(listener, NULL, NULL, SOCK_NONBLOCK), -1);
+}
+END_TEST
+
 int main(void)
 {
-    Suite *suite = suite_create("agent_dial");
+    Suite *suite = suite_create("dial");
     TCase *tests = tcase_create("dial");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
@@ -157,6 +223,8 @@ int main(void)
     tcase_add_test(tests, says_what_does_not_resolve);
     tcase_add_test(tests, gives_up_in_time);
     tcase_add_test(tests, cancelled_ones_are_silent);
+    tcase_add_test(tests, dials_the_address_that_was_judged);
+    tcase_add_loop_test(tests, dials_nothing_that_the_judge_refuses, 0, 2);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

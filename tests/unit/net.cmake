@@ -1,0 +1,3 @@
+unit_test(dial net)
+# The test answers for the resolver.
+target_link_options(dial PRIVATE -Wl,--wrap=uv_getaddrinfo)
