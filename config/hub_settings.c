@@ -23,43 +23,45 @@ static const char *const log_formats[] = {"text", "json", NULL};
 
 static const struct setting schema[] = {
     {"listen", SETTING_LISTEN_LIST, AT(listen), "[\"[::]:2222\"]",
-     "Where SSH sessions are accepted: addresses and ports; port 0 takes a free one", 1, 64, NULL},
+     "Where SSH sessions are accepted: addresses and ports; port 0 takes a free one", 1, 64, NULL,
+     true},
     {"public_addresses", SETTING_HUB_LIST, AT(public_addresses), "[]",
-     "What keyfiles tell the sites to dial: HOST:PORT", 0, 64, NULL},
+     "What keyfiles tell the sites to dial: HOST:PORT", 0, 64, NULL, true},
     {"state_dir", SETTING_TEXT, AT(state_dir), "\"\"",
      "Directory of the database and the keys; empty: where the system keeps such", 0, 0, NULL},
     {"control_socket", SETTING_TEXT, AT(control_socket), "\"\"",
      "Path of the control socket; empty: where tunnelctl looks first", 0, 0, NULL},
     {"control_group", SETTING_TEXT, AT(control_group), "\"\"",
-     "Group that may use the control socket beside its owner; empty: none", 0, 0, NULL},
+     "Group that may use the control socket beside its owner; empty: none", 0, 0, NULL, true},
     {"workers", SETTING_NUMBER, AT(workers), "0", "Worker processes; 0: one for each core", 0, 256,
      NULL},
     {"user", SETTING_TEXT, AT(user), "_tunneld",
      "User that the workers become when the hub was started as root", 0, 0, NULL},
     {"forward_address", SETTING_ADDRESS, AT(forward_address), "127.0.0.1",
-     "Address of grants that were given without one", 0, 0, NULL},
+     "Address of grants that were given without one", 0, 0, NULL, true},
     {"log_level", SETTING_CHOICE, AT(log_level), "info", "error, warning, info, debug or trace", 0,
-     0, log_levels},
-    {"log_format", SETTING_CHOICE, AT(log_format), "text", "text or json", 0, 0, log_formats},
+     0, log_levels, true},
+    {"log_format", SETTING_CHOICE, AT(log_format), "text", "text or json", 0, 0, log_formats, true},
     {"keepalive", SETTING_DURATION, AT(keepalive_ms), "30s",
-     "A session that was silent for this long is probed", SECOND, HOUR, NULL},
+     "A session that was silent for this long is probed", SECOND, HOUR, NULL, true},
     {"dead_peer", SETTING_DURATION, AT(dead_peer_ms), "75s",
      "A session that was silent for this long is ended; longer than keepalive", 2 * SECOND,
-     4 * HOUR, NULL},
+     4 * HOUR, NULL, true},
     {"login_grace", SETTING_DURATION, AT(login_grace_ms), "20s",
-     "Time from connecting to being logged in", SECOND, 10 * MINUTE, NULL},
+     "Time from connecting to being logged in", SECOND, 10 * MINUTE, NULL, true},
     {"login_tries", SETTING_NUMBER, AT(login_tries), "6",
-     "Authentication requests that one connection may make", 1, 100, NULL},
+     "Authentication requests that one connection may make", 1, 100, NULL, true},
     {"max_logins", SETTING_NUMBER, AT(max_logins), "1024",
-     "Connections at once that are not logged in yet", 1, 65536, NULL},
+     "Connections at once that are not logged in yet", 1, 65536, NULL, true},
     {"max_sessions", SETTING_NUMBER, AT(max_sessions), "20000", "Sessions at once", 1, 1000000,
-     NULL},
+     NULL, true},
     {"max_connections", SETTING_NUMBER, AT(max_connections), "65536",
-     "Connections of visitors at once", 1, 1000000, NULL},
+     "Connections of visitors at once", 1, 1000000, NULL, true},
     {"max_waiting", SETTING_NUMBER, AT(max_waiting), "64",
-     "Visitors that may wait for one forward while its site is away", 0, 65536, NULL},
+     "Visitors that may wait for one forward while its site is away", 0, 65536, NULL, true},
     {"hold", SETTING_DURATION, AT(hold_ms), "30s",
-     "How long a listening port is kept, and visitors wait, while the site is away", 0, HOUR, NULL},
+     "How long a listening port is kept, and visitors wait, while the site is away", 0, HOUR, NULL,
+     true},
 };
 #define SCHEMA_COUNT (sizeof schema / sizeof schema[0])
 
@@ -127,6 +129,31 @@ void hub_settings_release(struct hub_settings *settings)
 void hub_settings_dump(const struct hub_settings *settings, FILE *out)
 {
     schema_dump(schema, SCHEMA_COUNT, settings, out);
+}
+
+int hub_settings_compare(const struct hub_settings *running, const struct hub_settings *fresh,
+                         hub_setting_differs *differs, void *owner, struct fault *fault)
+{
+    for (size_t i = 0; i < SCHEMA_COUNT; i++) {
+        char *from = schema_value_text(&schema[i], running);
+        char *to = schema_value_text(&schema[i], fresh);
+        bool known = from != NULL && to != NULL;
+        if (known && strcmp(from, to) != 0)
+            differs(owner, schema[i].name, schema[i].live, from, to);
+        free(from);
+        free(to);
+        if (!known)
+            return fault_set(fault, "out of memory");
+    }
+    return 0;
+}
+
+void hub_settings_adopt_live(struct hub_settings *running, struct hub_settings *fresh)
+{
+    for (size_t i = 0; i < SCHEMA_COUNT; i++) {
+        if (schema[i].live)
+            schema_swap(&schema[i], running, fresh);
+    }
 }
 
 int default_state_dir(const char *name, char *path, size_t size, struct fault *fault)

@@ -36,6 +36,15 @@ int hub_settings_parse(const char *text, size_t length, const char *where, struc
 void hub_settings_release(struct hub_settings *settings);
 void hub_settings_dump(const struct hub_settings *settings, FILE *out);
 
+/* A setting has another value, as written in a file; `live`: it needs no restart. */
+typedef void hub_setting_differs(void *owner, const char *name, bool live, const char *from,
+                                 const char *to);
+/* Tells of every setting that differs, in the order of the schema. */
+int hub_settings_compare(const struct hub_settings *running, const struct hub_settings *fresh,
+                         hub_setting_differs *differs, void *owner, struct fault *fault) MUST_CHECK;
+/* `running` gets the fresh values of those that need no restart, `fresh` their former ones. */
+void hub_settings_adopt_live(struct hub_settings *running, struct hub_settings *fresh);
+
 /* $XDG_STATE_HOME/NAME, else ~/.local/state/NAME; for root /var/lib/NAME. */
 int default_state_dir(const char *name, char *path, size_t size, struct fault *fault) MUST_CHECK;
 

@@ -13,7 +13,8 @@
 #include "base/text.h"
 #include "config/setting_types.h"
 
-#define SETTINGS_MAX 64 /* of one schema */
+#define SETTINGS_MAX   64 /* of one schema */
+#define VALUE_SIZE_MAX 64 /* bytes of one value in its struct */
 
 static void *place_of(const struct setting *setting, void *settings)
 {
@@ -153,4 +154,31 @@ void schema_dump(const struct setting *schema, size_t count, const void *setting
         rules->write(&schema[i], const_place_of(&schema[i], settings), out);
         fputc('\n', out);
     }
+}
+
+char *schema_value_text(const struct setting *setting, const void *settings)
+{
+    char *text = NULL;
+    size_t length = 0;
+    const struct setting_rules *rules = setting_rules(setting->type);
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL)
+        return NULL;
+    if (rules->write != NULL)
+        rules->write(setting, const_place_of(setting, settings), out);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) == 0 && !failed)
+        return text;
+    free(text);
+    return NULL;
+}
+
+void schema_swap(const struct setting *setting, void *one, void *other)
+{
+    char kept[VALUE_SIZE_MAX];
+    size_t size = setting_rules(setting->type)->size;
+    assert(size <= sizeof kept);
+    memcpy(kept, place_of(setting, one), size);
+    memcpy(place_of(setting, one), place_of(setting, other), size);
+    memcpy(place_of(setting, other), kept, size);
 }

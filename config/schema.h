@@ -45,6 +45,7 @@ struct setting {
     const char *help;
     uint64_t min, max;          /* numbers, durations, entries of a list; 0,0 = unbounded */
     const char *const *choices; /* SETTING_CHOICE, NULL-terminated */
+    bool live;                  /* a change can come into force without a restart */
 };
 
 /* Fills `settings` (zeroed by the caller) from `map`, or from the defaults where map is NULL or
@@ -55,6 +56,10 @@ int schema_read(const struct setting *schema, size_t count, const struct yaml_no
 void schema_release(const struct setting *schema, size_t count, void *settings);
 /* Writes the settings in force, each below its help, as YAML that schema_read reads back. */
 void schema_dump(const struct setting *schema, size_t count, const void *settings, FILE *out);
+/* One value as schema_dump writes it; the caller's.  NULL: out of memory. */
+char *schema_value_text(const struct setting *setting, const void *settings);
+/* Exchanges this setting's value between two structs. */
+void schema_swap(const struct setting *setting, void *one, void *other);
 
 /* "WHERE:LINE:COLUMN: sentence", for checks that a schema cannot express.  Returns -1. */
 int schema_fault(const char *where, const struct yaml_node *node, struct fault *fault,

@@ -3,6 +3,7 @@
 #include "tunnelctl/cell.h"
 #include "tunnelctl/families.h"
 #include "tunnelctl/hub.h"
+#include "tunnelctl/output.h"
 #include "tunnelctl/run.h"
 #include "tunnelctl/value.h"
 
@@ -50,6 +51,18 @@ static const struct parameter level_argument[] = {
     {NULL},
 };
 
+static const struct column change_columns[] = {
+    {"SETTING", "setting"},
+    {"FROM", "from"},
+    {"TO", "to"},
+    {NULL},
+};
+static const struct listing change_listing = {change_columns, "nothing changed"};
+static const struct section reload_sections[] = {
+    {"not in force before tunneld is restarted", "restart", &change_listing},
+    {NULL},
+};
+
 static const struct column host_key_columns[] = {
     {"KIND", "kind"},
     {"FINGERPRINT", "fingerprint"},
@@ -75,6 +88,20 @@ static enum outcome show_version(struct invocation *invocation, struct fault *fa
     return outcome;
 }
 
+/* Says so, too, when nothing changed. */
+static enum outcome reload(struct invocation *invocation, struct fault *fault)
+{
+    json_t *data = NULL;
+    enum outcome outcome =
+        hub_ask(invocation, invocation->command->verb, invocation->args, &data, fault);
+    if (outcome == DONE && !invocation->json)
+        output_table(invocation->out, &change_listing, json_object_get(data, "changed"));
+    if (outcome == DONE)
+        command_show(invocation, data);
+    json_decref(data);
+    return outcome;
+}
+
 static const struct command commands[] = {
     {
         .words = "status",
@@ -89,6 +116,13 @@ static const struct command commands[] = {
         .verb = "version",
         .block = version_fields,
         .run = show_version,
+    },
+    {
+        .words = "reload",
+        .help = "Read the hub's settings file anew, and say what changed",
+        .verb = "reload",
+        .sections = reload_sections,
+        .run = reload,
     },
     {
         .words = "log level",

@@ -133,10 +133,34 @@ int listener_open(const char *path, const char *group, struct listener_file *fil
     return fd;
 }
 
-void listener_remove(const struct listener_file *file)
+static bool is_ours(const struct listener_file *file)
 {
     struct stat status;
-    if (lstat(file->path, &status) == 0 && status.st_dev == file->device &&
-        status.st_ino == file->inode)
+    return lstat(file->path, &status) == 0 && status.st_dev == file->device &&
+           status.st_ino == file->inode;
+}
+
+int listener_share(const struct listener_file *file, const char *group, struct fault *fault)
+{
+    gid_t gid = getegid();
+    bool grouped = *group != '\0';
+    if (grouped && find_group(group, &gid, fault) < 0)
+        return -1;
+    if (!is_ours(file))
+        return fault_set(fault, "%s: another program has replaced the control socket", file->path);
+    /* Never open to a group that was not asked for, not even for a moment. */
+    if (!grouped && chmod(file->path, 0600) < 0)
+        return fault_set(fault, "%s: %s", file->path, strerror(errno));
+    if (chown(file->path, (uid_t)-1, gid) < 0)
+        return fault_set(fault, "%s: cannot give it to the group '%s': %s", file->path, group,
+                         strerror(errno));
+    if (grouped && chmod(file->path, 0660) < 0)
+        return fault_set(fault, "%s: %s", file->path, strerror(errno));
+    return 0;
+}
+
+void listener_remove(const struct listener_file *file)
+{
+    if (is_ours(file))
         unlink(file->path);
 }

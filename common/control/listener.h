@@ -20,6 +20,9 @@ struct listener_file {
  * is made (0700, or 0750 with `group`).  The descriptor, or -1. */
 int listener_open(const char *path, const char *group, struct listener_file *file,
                   struct fault *fault) MUST_CHECK;
+/* Opens it to another group, or with "" to the owner alone.  On failure nothing has changed. */
+int listener_share(const struct listener_file *file, const char *group,
+                   struct fault *fault) MUST_CHECK;
 /* Unlinks the file if it is still the one that listener_open made. */
 void listener_remove(const struct listener_file *file);
 

@@ -432,6 +432,11 @@ void control_server_close(struct control_server *server)
     uv_close((uv_handle_t *)&server->pipe, on_server_closed);
 }
 
+int control_server_share(struct control_server *server, const char *group, struct fault *fault)
+{
+    return listener_share(&server->file, group, fault);
+}
+
 int control_server_open(uv_loop_t *loop, const char *path, const char *group,
                         control_handler *handler, void *owner, struct control_server **out,
                         struct fault *fault)

@@ -32,6 +32,9 @@ typedef void control_handler(void *owner, struct control_request *request);
 int control_server_open(uv_loop_t *loop, const char *path, const char *group,
                         control_handler *handler, void *owner, struct control_server **out,
                         struct fault *fault) MUST_CHECK;
+/* From now on `group` ("": nobody beside the owner) may connect too; on failure nothing changed. */
+int control_server_share(struct control_server *server, const char *group,
+                         struct fault *fault) MUST_CHECK;
 /* Asynchronous; removes the socket file; pending requests may still be answered (into nothing). */
 void control_server_close(struct control_server *server);
 

@@ -40,6 +40,86 @@ START_TEST(defaults)
 }
 END_TEST
 
+static struct {
+    size_t live, restart;
+    char last[64], from[128], to[128];
+} seen;
+
+static void on_difference(void *owner, const char *name, bool live, const char *from,
+                          const char *to)
+{
+    ck_assert_ptr_eq(owner, &seen);
+    *(live ? &seen.live : &seen.restart) += 1;
+    (void)snprintf(seen.last, sizeof seen.last, "%s", name);
+    (void)snprintf(seen.from, sizeof seen.from, "%s", from);
+    (void)snprintf(seen.to, sizeof seen.to, "%s", to);
+}
+
+static void parse(const char *text, struct hub_settings *settings)
+{
+    ck_assert_msg(hub_settings_parse(text, strlen(text), "f", settings, &fault) == 0, "%s",
+                  fault.text);
+}
+
+static const struct difference {
+    const char *before, *after, *name, *from, *to;
+    bool live;
+} differences[] = {
+    {"hold: 30s", "hold: 1m", "hold", "30s", "1m", true},
+    {"keepalive: 10s", "keepalive: 11s", "keepalive", "10s", "11s", true},
+    {"log_level: debug", "log_level: error", "log_level", "debug", "error", true},
+    {"max_waiting: 1", "max_waiting: 0", "max_waiting", "1", "0", true},
+    {"listen: ['127.0.0.1:1']", "listen: ['127.0.0.1:1', '[::1]:1']", "listen", "[127.0.0.1:1]",
+     "[127.0.0.1:1, \"[::1]:1\"]", true},
+    {"public_addresses: [b:1, a:1]", "public_addresses: [a:1, b:1]", "public_addresses",
+     "[b:1, a:1]", "[a:1, b:1]", true},
+    {"control_group: one", "control_group: ''", "control_group", "one", "\"\"", true},
+    {"workers: 0", "workers: 1", "workers", "0", "1", false},
+    {"user: one", "user: two", "user", "one", "two", false},
+    {"state_dir: /one", "state_dir: /two", "state_dir", "/one", "/two", false},
+    {"control_socket: /one", "control_socket: /two", "control_socket", "/one", "/two", false},
+};
+
+/* Told as in the file; a live one is taken over, the other keeps its running value. */
+START_TEST(one_difference)
+{
+    const struct difference *wanted = &differences[_i];
+    struct hub_settings running, fresh;
+    memset(&seen, 0, sizeof seen);
+    parse(wanted->before, &running);
+    parse(wanted->after, &fresh);
+    ck_assert_int_eq(hub_settings_compare(&running, &fresh, on_difference, &seen, &fault), 0);
+    ck_assert_uint_eq(seen.live, wanted->live);
+    ck_assert_uint_eq(seen.restart, !wanted->live);
+    ck_assert_str_eq(seen.last, wanted->name);
+    ck_assert_str_eq(seen.from, wanted->from);
+    ck_assert_str_eq(seen.to, wanted->to);
+    hub_settings_adopt_live(&running, &fresh);
+    hub_settings_release(&fresh);
+    parse(wanted->after, &fresh);
+    memset(&seen, 0, sizeof seen);
+    ck_assert_int_eq(hub_settings_compare(&running, &fresh, on_difference, &seen, &fault), 0);
+    ck_assert_uint_eq(seen.live, 0);
+    ck_assert_uint_eq(seen.restart, !wanted->live);
+    hub_settings_release(&running);
+    hub_settings_release(&fresh);
+}
+END_TEST
+
+/* Written in another way it is the same. */
+START_TEST(no_difference)
+{
+    struct hub_settings one, other;
+    memset(&seen, 0, sizeof seen);
+    parse("hold: 60s\nlisten: ['127.0.0.1:1']\nlog_level: info", &one);
+    parse("listen:\n  - 127.0.0.1:1\nhold: 1m", &other);
+    ck_assert_int_eq(hub_settings_compare(&one, &other, on_difference, &seen, &fault), 0);
+    ck_assert_uint_eq(seen.live + seen.restart, 0);
+    hub_settings_release(&one);
+    hub_settings_release(&other);
+}
+END_TEST
+
 /* The words of the settings are those of the log, in its order. */
 START_TEST(log_words)
 {
@@ -156,6 +236,8 @@ int main(void)
     TCase *tests = tcase_create("hub_settings");
     tcase_add_test(tests, defaults);
     tcase_add_test(tests, log_words);
+    tcase_add_loop_test(tests, one_difference, 0, sizeof differences / sizeof *differences);
+    tcase_add_test(tests, no_difference);
     tcase_add_test(tests, example);
     tcase_add_test(tests, dead_peer_outlives_keepalive);
     tcase_add_test(tests, files_that_are_none);

@@ -20,6 +20,7 @@
 #include "control/client.h"
 #include "parent/doors.h"
 #include "parent/forwards.h"
+#include "parent/reload.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
 #include "parent/verbs.h"
@@ -34,7 +35,7 @@ static enum log_level level_of(int settings_level, int verbosity)
     return (enum log_level)(settings_level > raised ? settings_level : raised);
 }
 
-static void apply_log_settings(const struct hub *hub)
+void hub_apply_log_settings(const struct hub *hub)
 {
     log_open("tunneld", level_of(hub->settings.log_level, hub->verbosity),
              (enum log_format)hub->settings.log_format);
@@ -122,28 +123,11 @@ static void on_minute(void *owner)
         log_error(SAY("refused logins are not reported any more: out of memory"));
 }
 
-/* SIGHUP: level and format of the log are read anew; all else wants a restart. */
-static void reload(struct hub *hub)
-{
-    struct hub_settings fresh = {0};
-    struct fault fault = {""};
-    if (hub_settings_load(hub->settings_path, &fresh, &fault) != 0) {
-        log_warning(SAY("settings are not reloaded"), KV("reason", fault.text));
-        return;
-    }
-    hub->settings.log_level = fresh.log_level;
-    hub->settings.log_format = fresh.log_format;
-    hub_settings_release(&fresh);
-    apply_log_settings(hub);
-    workers_tell_settings(hub);
-    log_info(SAY("log settings reloaded"), KV("log_level", log_level_name(log_get_level())));
-}
-
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct hub *hub = signal->data;
     if (number == SIGHUP)
-        reload(hub);
+        reload_on_signal(hub);
     else
         hub_stop(hub);
 }
@@ -166,7 +150,7 @@ static void say_listening(const struct hub *hub)
     public_key_fingerprint(&hub->keys.keys[HOST_KEY_CURRENT], fingerprint);
     for (size_t i = 0; i < hub->door_count && used < sizeof addresses; i++)
         used += (size_t)snprintf(addresses + used, sizeof addresses - used, "%s%s",
-                                 i > 0 ? ", " : "", tcp_listener_text(hub->doors[i]));
+                                 i > 0 ? ", " : "", tcp_listener_text(hub->doors[i].listener));
     log_info(SAY("listening"), KV("address", addresses), KV("host_key", fingerprint),
              KV("control", hub->control_path), KV("state_dir", hub->state_dir));
 }
@@ -175,7 +159,7 @@ static int start(struct hub *hub, struct fault *fault)
 {
     if (hub_settings_load(hub->settings_path, &hub->settings, fault) != 0)
         return -1;
-    apply_log_settings(hub);
+    hub_apply_log_settings(hub);
     raise_descriptor_limit();
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);

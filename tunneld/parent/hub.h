@@ -22,8 +22,8 @@
 #define ENDPOINT_SIZE 64 /* "[address]:port" with its NUL */
 
 struct connection;
+struct door;
 struct site;
-struct tcp_listener;
 struct worker;
 
 TAILQ_HEAD(connection_list, connection);
@@ -44,7 +44,7 @@ struct hub {
     struct store *store;
     struct events events;
     struct control_server *control;
-    struct tcp_listener **doors; /* for SSH, one for each `listen` */
+    struct door *doors; /* for SSH, one for each `listen` */
     size_t door_count;
     uv_signal_t signals[4];
     size_t signal_count;
@@ -78,6 +78,9 @@ struct hub_options {
 };
 /* Starts, runs until told to end, cleans up.  -1: it could not start. */
 int hub_run(const struct hub_options *options, struct fault *fault) MUST_CHECK;
+
+/* The settings' level and format of log lines, and what -v adds. */
+void hub_apply_log_settings(const struct hub *hub);
 
 /* Validates settings and what they name, and touches nothing. */
 int hub_check(const char *settings_path, struct fault *fault) MUST_CHECK;

@@ -21,6 +21,7 @@ static const struct verb {
 } verbs[] = {
     {"version", "", verb_version},
     {"status", "", verb_status},
+    {"reload", "", verb_reload},
     {"log.level", "level!", verb_log_level},
     {"host-key.show", "", verb_host_key_show},
     {"host-key.rotate", "", verb_host_key_rotate},

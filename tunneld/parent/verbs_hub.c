@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "parent/doors.h"
+#include "parent/reload.h"
 #include "parent/rows.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
@@ -27,7 +29,7 @@ static json_t *list_doors(const struct hub *hub)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < hub->door_count; i++)
-        (void)json_array_append_new(list, json_string(tcp_listener_text(hub->doors[i])));
+        (void)json_array_append_new(list, json_string(tcp_listener_text(hub->doors[i].listener)));
     return list;
 }
 
@@ -99,9 +101,21 @@ void verb_log_level(struct hub *hub, struct control_request *request, const json
         return;
     }
     log_set_level(level);
+    hub->settings.log_level = (int)level; /* so that a reload finds what the file changes */
     workers_tell_settings(hub);
     verb_done(hub, request, NULL, "%s", log_level_name(level));
     control_reply(request, json_pack("{s:s}", "level", log_level_name(level)));
+}
+
+void verb_reload(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    struct fault fault = {""};
+    json_t *report = NULL;
+    (void)args;
+    if (reload(hub, control_request_actor(request), &report, &fault) == 0)
+        control_reply(request, report);
+    else
+        control_refuse(request, "%s", fault.text);
 }
 
 void verb_host_key_show(struct hub *hub, struct control_request *request, const json_t *args)

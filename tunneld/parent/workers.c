@@ -143,28 +143,16 @@ static void on_process_end(uv_process_t *process, int64_t status, int signal_num
     uv_close((uv_handle_t *)process, on_reaped);
 }
 
-static json_t *log_settings(const struct hub *hub)
-{
-    return json_pack("{s:s, s:s}", "log_level", log_level_name(log_get_level()), "log_format",
-                     hub->settings.log_format == LOG_JSON ? "json" : "text");
-}
-
-static json_t *all_settings(const struct hub *hub)
+/* NULL when out of memory. */
+static json_t *settings_for_worker(const struct hub *hub)
 {
     const struct hub_settings *settings = &hub->settings;
-    json_t *all = log_settings(hub);
-    json_t *more = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I}", "user", settings->user ? settings->user : "", "keepalive_ms",
-        (json_int_t)settings->keepalive_ms, "dead_peer_ms", (json_int_t)settings->dead_peer_ms,
-        "login_grace_ms", (json_int_t)settings->login_grace_ms, "login_tries",
-        (json_int_t)settings->login_tries);
-    if (all && more && json_object_update(all, more) == 0) {
-        json_decref(more);
-        return all;
-    }
-    json_decref(all);
-    json_decref(more);
-    return NULL;
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "log_level", log_level_name(log_get_level()),
+        "log_format", settings->log_format == LOG_JSON ? "json" : "text", "user",
+        settings->user ? settings->user : "", "keepalive_ms", (json_int_t)settings->keepalive_ms,
+        "dead_peer_ms", (json_int_t)settings->dead_peer_ms, "login_grace_ms",
+        (json_int_t)settings->login_grace_ms, "login_tries", (json_int_t)settings->login_tries);
 }
 
 /* Sends settings (stolen; NULL is out of memory) with a message that has room for them. */
@@ -190,7 +178,7 @@ static void say_hello(struct worker *worker)
     message.key = (const uint8_t *)hub->keys.pem;
     message.key_length = hub->keys.pem_length;
     message.count = worker->number;
-    send_settings(worker, &message, all_settings(hub));
+    send_settings(worker, &message, settings_for_worker(hub));
 }
 
 static int run_process(struct worker *worker, int descriptor, struct fault *fault)
@@ -316,7 +304,7 @@ void workers_tell_settings(struct hub *hub)
     for (size_t i = 0; i < hub->worker_count; i++) {
         struct message message;
         message_init(&message, MESSAGE_SETTINGS);
-        send_settings(&hub->workers[i], &message, log_settings(hub));
+        send_settings(&hub->workers[i], &message, settings_for_worker(hub));
     }
 }
 

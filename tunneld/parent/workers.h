@@ -40,7 +40,7 @@ void worker_kill(struct worker *worker, const char *reason);
 /* Ask all to end in order; kill all. */
 void workers_drain(struct hub *hub, const char *reason);
 void workers_kill(struct hub *hub);
-/* Tells all what changed in level or format of the log. */
+/* Tells all the settings that are in force now. */
 void workers_tell_settings(struct hub *hub);
 
 /* Gives all the current host key, for the sessions that begin from now on. */

@@ -145,6 +145,15 @@ static void check_silence(struct peer *peer)
                                                               : LAST_LOOK_MS);
 }
 
+/* A login under way keeps the time that it was given. */
+void peer_mind_settings(struct peer *peer)
+{
+    if (peer->state != PEER_UP)
+        return;
+    peer->overdue = false;
+    check_silence(peer);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct peer *peer = timer->data;

@@ -62,6 +62,8 @@ void peer_set_state(struct peer *peer, enum peer_state state);
 /* Logged in. */
 void peer_up(struct peer *peer, enum peer_role role);
 void peer_probe(struct peer *peer);
+/* The settings changed: its timer is set anew. */
+void peer_mind_settings(struct peer *peer);
 /* Tells the parent, and whoever looks at `ssh -v`, what was refused.  The one refusing also
  * replies to the message. */
 void peer_refuse(struct peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));

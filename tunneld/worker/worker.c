@@ -163,11 +163,15 @@ static void on_close(struct office *office, struct message *message)
 static void on_settings(struct office *office, struct message *message)
 {
     struct fault fault = {""};
+    struct peer *peer;
 
-    if (settings_read(&office->settings, message->data, message->data_length, &fault) < 0)
+    if (settings_read(&office->settings, message->data, message->data_length, &fault) < 0) {
         log_error(SAY("settings are not taken over"), KV("reason", fault.text));
-    else
-        apply_log_settings(office);
+        return;
+    }
+    apply_log_settings(office);
+    TAILQ_FOREACH(peer, &office->all_peers, all)
+    peer_mind_settings(peer);
 }
 
 static void on_host_key(struct office *office, struct message *message)
