@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/log.h"
-#include "net/dial.h"
 #include "json_text.h"
+#include "net/dial.h"
 #include "retry.h"
 #include "session.h"
 

@@ -1,6 +1,7 @@
 /*
  * tunneld: the hub.  This file reads the command line and nothing else; what runs is the parent
- * (parent/hub.h) or, in a process that the parent started, a worker (worker/worker.h).
+ * (parent/hub.h) or, in a process that the parent started, a worker (worker/worker.h) or the dialer
+ * (dialer/dialer.h).
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "dialer/dialer.h"
 #include "parent/hub.h"
 #include "worker/worker.h"
 
@@ -28,7 +30,7 @@ static const char usage[] =
     "\n"
     "Commands are given with tunnelctl(1).\n";
 
-enum { OPTION_CHECK = 256, OPTION_VERSION, OPTION_WORKER };
+enum { OPTION_CHECK = 256, OPTION_VERSION, OPTION_WORKER, OPTION_DIALER };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -36,13 +38,14 @@ static const struct option options[] = {
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, 'h'},
-    {"worker", required_argument, NULL, OPTION_WORKER}, /* the parent's way to start one */
+    {"worker", required_argument, NULL, OPTION_WORKER}, /* the parent's ways to start one */
+    {"dialer", no_argument, NULL, OPTION_DIALER},
     {NULL, 0, NULL, 0},
 };
 
 struct command_line {
     struct hub_options hub;
-    bool check, version, help;
+    bool check, version, help, dialer;
     uint64_t worker; /* 0: the parent */
 };
 
@@ -72,6 +75,9 @@ static int read_command_line(int count, char **arguments, struct command_line *l
             break;
         case OPTION_VERSION:
             line->version = true;
+            break;
+        case OPTION_DIALER:
+            line->dialer = true;
             break;
         case OPTION_WORKER:
             if (text_parse_number(optarg, 1, WORKER_MAX, &line->worker))
@@ -115,6 +121,8 @@ int main(int count, char **arguments)
         return wrong_usage();
     if (line.worker != 0)
         return worker_main((int)line.worker);
+    if (line.dialer)
+        return dialer_main();
     if (line.help || line.version) {
         (void)fputs(line.help ? usage : "tunneld " TUNNEL_VERSION "\n", stdout);
         return EXIT_SUCCESS;

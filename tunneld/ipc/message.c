@@ -82,6 +82,9 @@ static const struct shape {
     [MESSAGE_POLICY] = {"POLICY", TO_WORKER, false,
                         HAS(SID) | HAS(PORT) | HAS(RATE_IN) | HAS(RATE_OUT) | HAS(TIMEOUT_MS)},
     [MESSAGE_ATTACH] = {"ATTACH", TO_WORKER, true, HAS(REQUEST) | HAS(CID)},
+    [MESSAGE_DIAL] = {"DIAL", TO_WORKER, false,
+                      HAS(REQUEST) | HAS(ADDRESS) | HAS(PORT) | HAS(TIMEOUT_MS)},
+    [MESSAGE_ABANDON] = {"ABANDON", TO_WORKER, false, HAS(REQUEST)},
     [MESSAGE_READY] = {"READY", TO_PARENT, false, HAS(TEXT)},
     [MESSAGE_IDENTIFY] = {"IDENTIFY", TO_PARENT, false,
                           HAS(REQUEST) | HAS(SID) | HAS(USER) | HAS(KEY) | HAS(FLAGS)},
@@ -104,6 +107,8 @@ static const struct shape {
     [MESSAGE_OPEN] = {"OPEN", TO_PARENT, false,
                       HAS(REQUEST) | HAS(SID) | HAS(ADDRESS) | HAS(PORT) | HAS(PEER)},
     [MESSAGE_ROTATE] = {"ROTATE", TO_PARENT, false, HAS(REQUEST) | HAS(SID) | HAS(KEY)},
+    [MESSAGE_DIALLED] = {"DIALLED", TO_PARENT, true, HAS(REQUEST)},
+    [MESSAGE_UNDIALLED] = {"UNDIALLED", TO_PARENT, false, HAS(REQUEST) | HAS(TEXT)},
 };
 
 static bool known(uint64_t type)

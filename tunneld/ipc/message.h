@@ -1,5 +1,6 @@
 /*
- * Messages between the parent and a worker: their types, fields, bounds, and wire form.
+ * Messages between the parent and a worker or the dialer: their types, fields, bounds, and wire
+ * form.
  *
  * One message is one SOCK_SEQPACKET record: type (u16), then the type's fields in the order of
  * `enum message_field`; integers are little-endian u64, texts and blobs have a u32 length before
@@ -40,6 +41,10 @@ enum message_type {
                           (bytes a second, 0: no limit), timeout_ms (idle, 0: none) */
     MESSAGE_ATTACH,    /* request (of an OPEN), cid (0: not counted here), descriptor: a socket to
                           what was asked for */
+    /* parent -> dialer, beside HELLO (no key), SETTINGS and DRAIN */
+    MESSAGE_DIAL,    /* request, address: host, port, timeout_ms: for resolving, and again for
+                        connecting */
+    MESSAGE_ABANDON, /* request: nobody waits for it any more */
     /* worker -> parent */
     MESSAGE_READY,     /* text: confinement in force, for `status` */
     MESSAGE_IDENTIFY,  /* request, sid, user, key, flags (MESSAGE_PROVEN) */
@@ -59,6 +64,9 @@ enum message_type {
     MESSAGE_ROTATE,    /* request, sid, key: what the site wants its key to be from now on */
     MESSAGE_OPEN, /* request, sid, address, port: where a direct-tcpip channel shall lead, peer:
                      its originator; answered by ATTACH, or by REPLY with a refusal */
+    /* dialer -> parent, beside READY: one of these for each DIAL that was not abandoned */
+    MESSAGE_DIALLED,   /* request, descriptor: a connected socket */
+    MESSAGE_UNDIALLED, /* request, text: reason */
     MESSAGE_TYPE_END,
 };
 

@@ -91,6 +91,8 @@ void dispatch_message(struct worker *worker, struct message *message)
     int rc;
     log_trace(KV("worker", worker->number), SAY(message_name(message->type)),
               KV("session", message->sid), KV("connection", message->cid));
+    if (message->descriptor >= 0) /* the dialer alone sends some */
+        (void)close(message->descriptor);
     if (worker->state == WORKER_ENDING)
         return;
     if (rule->session)

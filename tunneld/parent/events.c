@@ -99,7 +99,7 @@ static void log_event(const struct audit_row *row)
         fields[count++] = log_field_text("peer", row->peer);
     if (row->detail[0] != '\0')
         fields[count++] = log_field_text("detail", row->detail);
-    bool alarm = strstr(row->event, ".alarm") != NULL || strcmp(row->event, "worker.died") == 0;
+    bool alarm = strstr(row->event, ".alarm") != NULL || strstr(row->event, ".died") != NULL;
     enum log_level level = alarm ? LOG_WARNING : LOG_INFO;
     if (log_enabled(level))
         log_write(level, fields);

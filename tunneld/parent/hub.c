@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "control/client.h"
+#include "parent/dialer.h"
 #include "parent/doors.h"
 #include "parent/forwards.h"
 #include "parent/reload.h"
@@ -195,6 +196,7 @@ void hub_stop(struct hub *hub)
         for (size_t i = 0; i < site->forward_count; i++)
             forward_withdraw(site->forwards[i], "the hub is stopping");
     }
+    dialer_stop(hub);
     workers_drain(hub, "the hub is stopping");
     if (hub->workers_alive == 0)
         hub_stopped(hub);
@@ -226,6 +228,7 @@ static void release(struct hub *hub)
     host_keys_release(&hub->keys);
     hub_settings_release(&hub->settings);
     free(hub->workers);
+    free(hub->dialer);
     if (hub->lock >= 0)
         (void)close(hub->lock);
     free(hub);

@@ -22,6 +22,7 @@
 #define ENDPOINT_SIZE 64 /* "[address]:port" with its NUL */
 
 struct connection;
+struct dialer;
 struct door;
 struct site;
 struct worker;
@@ -51,8 +52,9 @@ struct hub {
 
     struct worker *workers;
     size_t worker_count;
-    size_t next_worker;   /* where the choice begins */
-    size_t workers_alive; /* processes that have not been reaped */
+    size_t next_worker;    /* where the choice begins */
+    size_t workers_alive;  /* processes that have not been reaped, the dialer's too */
+    struct dialer *dialer; /* owned; NULL until something is dialled */
 
     uint64_t last_id;       /* of sessions and connections; never used twice */
     struct site_list sites; /* by name; owned */

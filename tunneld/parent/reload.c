@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "parent/dialer.h"
 #include "parent/doors.h"
 #include "parent/workers.h"
 
@@ -71,6 +72,7 @@ static void adopt(struct hub *hub, struct hub_settings *fresh, const json_t *rep
     if (names(report, "log_level") || names(report, "log_format"))
         hub_apply_log_settings(hub);
     workers_tell_settings(hub);
+    dialer_tell_settings(hub);
 }
 
 /* "keepalive 30s -> 45s", behind what is there; what does not fit is left out. */

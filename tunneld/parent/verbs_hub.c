@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "parent/dialer.h"
 #include "parent/doors.h"
 #include "parent/reload.h"
 #include "parent/rows.h"
@@ -66,12 +67,13 @@ static json_t *identity(const struct hub *hub)
     char current[FINGERPRINT_SIZE], standby[FINGERPRINT_SIZE];
     public_key_fingerprint(&hub->keys.keys[HOST_KEY_CURRENT], current);
     public_key_fingerprint(&hub->keys.keys[HOST_KEY_STANDBY], standby);
-    return json_pack("{s:s, s:i, s:o, s:I, s:s, s:s, s:o, s:o, s:s, s:s, s:o}", "version",
+    return json_pack("{s:s, s:i, s:o, s:I, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "version",
                      TUNNEL_VERSION, "pid", (int)getpid(), "started", json_time(hub->started_s),
                      "uptime_s", (json_int_t)((clock_monotonic_ms() - hub->started_ms) / 1000),
                      "state_dir", hub->state_dir, "control_socket", hub->control_path, "listen",
                      list_doors(hub), "public_addresses", list_public_addresses(hub), "host_key",
-                     current, "standby_key", standby, "workers", list_workers(hub));
+                     current, "standby_key", standby, "workers", list_workers(hub), "dialer",
+                     dialer_row(hub));
 }
 
 void verb_status(struct hub *hub, struct control_request *request, const json_t *args)
@@ -103,6 +105,7 @@ void verb_log_level(struct hub *hub, struct control_request *request, const json
     log_set_level(level);
     hub->settings.log_level = (int)level; /* so that a reload finds what the file changes */
     workers_tell_settings(hub);
+    dialer_tell_settings(hub);
     verb_done(hub, request, NULL, "%s", log_level_name(level));
     control_reply(request, json_pack("{s:s}", "level", log_level_name(level)));
 }

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/process.h"
 
 #define READY_WITHIN_MS 20000
 #define BACKOFF_MIN_MS  100
@@ -183,26 +184,11 @@ static void say_hello(struct worker *worker)
 
 static int run_process(struct worker *worker, int descriptor, struct fault *fault)
 {
-    char number[16], path[] = "/proc/self/exe", name[] = "tunneld", role[] = "--worker";
-    char *arguments[] = {name, role, number, NULL};
+    char number[16];
     (void)snprintf(number, sizeof number, "%u", worker->number);
-    uv_stdio_container_t stdio[4] = {
-        {.flags = UV_IGNORE},
-        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
-        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
-        {.flags = UV_INHERIT_FD, .data.fd = descriptor},
-    };
-    /* Detached: a Ctrl-C in the parent's terminal is for the parent, which then drains. */
-    uv_process_options_t options = {
-        .exit_cb = on_process_end,
-        .file = path,
-        .args = arguments,
-        .stdio = stdio,
-        .stdio_count = 4,
-        .flags = UV_PROCESS_DETACHED,
-    };
     worker->process.data = worker;
-    int rc = uv_spawn(worker->hub->loop, &worker->process, &options);
+    int rc = process_start(worker->hub->loop, &worker->process, "--worker", number, descriptor,
+                           on_process_end);
     worker->hub->workers_alive++;
     worker->running = rc == 0;
     if (rc == 0)

@@ -15,10 +15,10 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "confine/confine.h"
+#include "confine/filter.h"
 #include "worker/algorithms.h"
 #include "worker/command.h"
-#include "worker/confine.h"
-#include "worker/filter.h"
 #include "worker/peer.h"
 #include "worker/relay.h"
 
@@ -82,6 +82,8 @@ static int import_key(struct office *office, const struct message *message, stru
     return 0;
 }
 
+static const struct confinement CONFINEMENT = {"a worker", false, filter_install_relaying};
+
 static int begin(struct office *office, const struct message *message, struct message *ready,
                  struct fault *fault)
 {
@@ -92,7 +94,7 @@ static int begin(struct office *office, const struct message *message, struct me
     apply_log_settings(office);
     if (import_key(office, message, fault) < 0)
         return -1;
-    return confine(office->settings.user, ready->text, sizeof ready->text, fault);
+    return confine(&CONFINEMENT, office->settings.user, ready->text, sizeof ready->text, fault);
 }
 
 static void on_hello(struct office *office, struct message *message)

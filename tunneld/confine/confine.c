@@ -1,0 +1,115 @@
+/*
+ * Confinement of a worker or the dialer: another user, no way to gain privileges, no core dumps, no
+ * tracing, no children, and only the system calls that its work needs.  A sanitized build leaves
+ * the last three out: its leak check traces the process itself.
+ */
+#define _GNU_SOURCE
+#include "confine/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+static int change_user(const char *who, const char *user, char *text, size_t size,
+                       struct fault *fault)
+{
+    const struct passwd *account;
+
+    if (geteuid() != 0) {
+        (void)snprintf(text, size, "same user as the hub (uid %u)", (unsigned)geteuid());
+        return 0;
+    }
+    account = user[0] != '\0' ? getpwnam(user) : NULL;
+    if (!account || account->pw_uid == 0)
+        account = getpwnam("nobody");
+    if (!account || account->pw_uid == 0)
+        return fault_set(fault, "%s started as root found neither user '%s' nor 'nobody'", who,
+                         user);
+    if (setgroups(0, NULL) < 0 ||
+        setresgid(account->pw_gid, account->pw_gid, account->pw_gid) < 0 ||
+        setresuid(account->pw_uid, account->pw_uid, account->pw_uid) < 0)
+        return fault_set(fault, "%s cannot become user '%s': %s", who, account->pw_name,
+                         strerror(errno));
+    (void)snprintf(text, size, "user %s", account->pw_name);
+    return 0;
+}
+
+static int set_limit(int resource, rlim_t value)
+{
+    const struct rlimit limit = {value, value};
+
+    return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+/* Each session, connection and dial has a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int give_up_rights(const struct confinement *confinement, struct fault *fault)
+{
+    const char *who = confinement->who;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return fault_set(fault, "%s cannot set no_new_privs: %s", who, strerror(errno));
+    if (chdir("/") < 0)
+        return fault_set(fault, "%s cannot change to /: %s", who, strerror(errno));
+    if (set_limit(RLIMIT_CORE, 0) < 0)
+        return fault_set(fault, "%s cannot forbid core dumps: %s", who, strerror(errno));
+    if (SANITIZED)
+        return 0;
+    /* The limit counts threads too; then the filter alone forbids children. */
+    if (!confinement->threads && set_limit(RLIMIT_NPROC, 0) < 0)
+        return fault_set(fault, "%s cannot forbid children: %s", who, strerror(errno));
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return fault_set(fault, "%s cannot forbid tracing: %s", who, strerror(errno));
+    return 0;
+}
+
+int confine(const struct confinement *confinement, const char *user, char *text, size_t size,
+            struct fault *fault)
+{
+    size_t used;
+    bool filtered;
+
+    raise_descriptor_limit();
+    if (change_user(confinement->who, user, text, size, fault) < 0 ||
+        give_up_rights(confinement, fault) < 0)
+        return -1;
+    /* A change of user clears it. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    filtered = !SANITIZED && confinement->install_filter() == 0;
+    used = strlen(text);
+    (void)snprintf(text + used, size - used, ", no_new_privs%s%s",
+                   SANITIZED                           ? ", sanitized build"
+                   : filtered || !confinement->threads ? ", no children, not dumpable"
+                                                       : ", not dumpable",
+                   SANITIZED  ? ""
+                   : filtered ? ", seccomp"
+                              : ", no seccomp in this kernel");
+    return 0;
+}

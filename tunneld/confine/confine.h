@@ -1,0 +1,23 @@
+/*
+ * Giving up what a process of the hub does not need, once it has been told what it needs.
+ */
+#ifndef CONFINE_CONFINE_H
+#define CONFINE_CONFINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+
+struct confinement {
+    const char *who;             /* "a worker", for sentences */
+    bool threads;                /* it may start threads */
+    int (*install_filter)(void); /* of system calls; -1: there is none in this kernel */
+};
+
+/* `user`: whom to become when started as root; if there is no such account, `nobody`.  Says in
+ * `text` what is in force.  -1: the process must not go on. */
+int confine(const struct confinement *confinement, const char *user, char *text, size_t size,
+            struct fault *fault) MUST_CHECK;
+
+#endif

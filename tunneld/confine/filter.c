@@ -1,0 +1,176 @@
+/*
+ * Which system calls a process keeps.  Memory that could be written never becomes executable.  What
+ * is not kept fails with EPERM rather than killing, because a library may try and do without.
+ */
+#define _GNU_SOURCE
+#include "confine/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What every process of the hub needs. */
+static const int common[] = {
+    /* bytes and descriptors */
+    SCMP_SYS(read),
+    SCMP_SYS(readv),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(close),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(fstat),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    /* waiting */
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(futex),
+    SCMP_SYS(restart_syscall),
+    /* memory; mmap and mprotect have a rule of their own */
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    /* time, randomness, who am I */
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    /* signals to itself, and the end */
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+};
+
+/* What resolving and dialling needs besides. */
+static const int dialling[] = {
+    /* the Internet; `socket` has rules of its own */
+    SCMP_SYS(connect),
+    SCMP_SYS(bind),
+    SCMP_SYS(sendmmsg),
+    /* files to read; `openat` has a rule of its own */
+    SCMP_SYS(stat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(lseek),
+    SCMP_SYS(pread64),
+    SCMP_SYS(uname),
+    /* threads; `clone` has a rule of its own */
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(clock_nanosleep),
+};
+
+static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
+
+static int keep(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The call, while the argument under the mask has this value. */
+static int keep_if(scmp_filter_ctx filter, int call, unsigned argument, scmp_datum_t mask,
+                   scmp_datum_t value)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                            SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value));
+}
+
+static int keep_common(scmp_filter_ctx filter)
+{
+    const unsigned protection = 2; /* the argument of mmap and mprotect */
+
+    if (keep(filter, common, sizeof common / sizeof *common) < 0 ||
+        keep_if(filter, SCMP_SYS(mmap), protection, PROT_EXEC, 0) < 0 ||
+        keep_if(filter, SCMP_SYS(mprotect), protection, PROT_EXEC, 0) < 0)
+        return -1;
+    /* abort(3) */
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                            SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+static int keep_dialling(scmp_filter_ctx filter)
+{
+    const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC;
+    const scmp_datum_t thread = CLONE_VM | CLONE_THREAD;
+
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                             SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)families[i])) < 0)
+            return -1;
+    }
+    /* The flags of clone3 cannot be seen; without it the C library takes clone. */
+    if (keep(filter, dialling, sizeof dialling / sizeof *dialling) < 0 ||
+        keep_if(filter, SCMP_SYS(openat), 2, writing, O_RDONLY) < 0 ||
+        keep_if(filter, SCMP_SYS(mmap), 2, PROT_WRITE | PROT_EXEC, PROT_EXEC) < 0 ||
+        keep_if(filter, SCMP_SYS(clone), 0, thread, thread) < 0 ||
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) < 0)
+        return -1;
+    /* prlimit(2) of itself, asking only */
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+                            SCMP_CMP(0, SCMP_CMP_EQ, 0), SCMP_CMP(2, SCMP_CMP_EQ, 0));
+}
+
+void filter_refuse_io_uring(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+    /* Without seccomp there is no filter later either, and nothing to refuse. */
+    if (filter &&
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0) == 0)
+        (void)seccomp_load(filter);
+    seccomp_release(filter);
+}
+
+static int install(int (*more)(scmp_filter_ctx filter))
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    int code = -1;
+
+    if (!filter)
+        return -1;
+    if (keep_common(filter) == 0 && (!more || more(filter) == 0) && seccomp_load(filter) == 0)
+        code = 0;
+    seccomp_release(filter);
+    return code;
+}
+
+int filter_install_relaying(void)
+{
+    return install(NULL);
+}
+
+int filter_install_dialling(void)
+{
+    return install(keep_dialling);
+}

@@ -1,0 +1,22 @@
+/*
+ * The system calls that a process keeps (libseccomp).
+ */
+#ifndef CONFINE_FILTER_H
+#define CONFINE_FILTER_H
+
+/* To be called before libuv makes a loop: newer ones would set up an io_uring for it, whose use the
+ * filter below must refuse, because it goes past every rule about system calls. */
+void filter_refuse_io_uring(void);
+
+/* From now on every other system call fails with EPERM.  -1: this kernel has no seccomp filters,
+ * and nothing has changed. */
+
+/* Bytes over descriptors that it was given: no file is opened, no socket made, no program executed,
+ * no process traced or signalled. */
+int filter_install_relaying(void);
+/* The same, and what resolving names and dialling takes: threads, sockets of the Internet, files
+ * opened to be read, code mapped from them (modules of the name service).  No program is executed,
+ * nothing is written that was not open before, no local socket is reached. */
+int filter_install_dialling(void);
+
+#endif

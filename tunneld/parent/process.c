@@ -1,0 +1,31 @@
+/* Starting a process of the hub.  What it is for, and what becomes of it, its owner knows. */
+#define _GNU_SOURCE
+#include "parent/process.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+int process_start(uv_loop_t *loop, uv_process_t *process, const char *role, const char *number,
+                  int descriptor, uv_exit_cb on_end)
+{
+    char path[] = "/proc/self/exe", name[] = "tunneld", first[32], second[32];
+    char *arguments[] = {name, first, number ? second : NULL, NULL};
+    (void)snprintf(first, sizeof first, "%s", role);
+    (void)snprintf(second, sizeof second, "%s", number ? number : "");
+    uv_stdio_container_t stdio[4] = {
+        {.flags = UV_IGNORE},
+        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
+        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
+        {.flags = UV_INHERIT_FD, .data.fd = descriptor},
+    };
+    /* Detached: a Ctrl-C in the parent's terminal is for the parent, which then drains. */
+    uv_process_options_t options = {
+        .exit_cb = on_end,
+        .file = path,
+        .args = arguments,
+        .stdio = stdio,
+        .stdio_count = 4,
+        .flags = UV_PROCESS_DETACHED,
+    };
+    return uv_spawn(loop, process, &options);
+}
