@@ -23,6 +23,10 @@ bool text_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *v
 int text_parse_duration_ms(const char *text, uint64_t *ms, struct fault *fault) MUST_CHECK;
 /* The shortest exact form of the above: 259200000 -> "3d", 5400000 -> "1h30m". */
 void text_format_duration_ms(uint64_t ms, char *text, size_t size);
+/* Bytes a second: "500k", "10M", "1.5MB/s", "64Ki"; k, M, G are powers of ten.  Never 0. */
+int text_parse_rate(const char *text, uint64_t *bytes, struct fault *fault) MUST_CHECK;
+/* The shortest exact form of the above: 10000000 -> "10M", 65536 -> "64Ki". */
+void text_format_rate(uint64_t bytes, char *text, size_t size);
 /* For tables: "17s", "4m", "3h12m", "12d". */
 void text_format_age_s(uint64_t seconds, char *text, size_t size);
 /* For tables: "812 B", "1.4 KiB", "3.2 GiB". */

@@ -231,6 +231,54 @@ START_TEST(checks_names)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    uint64_t bytes; /* 0: refused */
+    const char *shortest;
+} rates[] = {
+    {"1", 1, "1"},
+    {"512B/s", 512, "512"},
+    {"500k", 500000, "500k"},
+    {"1000k", 1000000, "1M"},
+    {"10M", 10000000, "10M"},
+    {"10MB/s", 10000000, "10M"},
+    {"1.5MB/s", 1500000, "1500k"},
+    {"0.5Ki", 512, "512"},
+    {"64Ki", 65536, "64Ki"},
+    {"1024Mi", 1u << 30, "1Gi"},
+    {"2G", 2000000000, "2G"},
+    {"9223372036854775807", 0, NULL},
+    {"9223372036G", 0, NULL},
+    {"0", 0, NULL},
+    {"0.0M", 0, NULL},
+    {"", 0, NULL},
+    {"M", 0, NULL},
+    {"1.M", 0, NULL},
+    {"1m", 0, NULL},
+    {"1 M", 0, NULL},
+    {"-1M", 0, NULL},
+    {"1Mbit", 0, NULL},
+    {"1e6", 0, NULL},
+};
+
+START_TEST(reads_rates)
+{
+    uint64_t bytes = 0;
+    struct fault fault = {""};
+    char text[32];
+    int result = text_parse_rate(rates[_i].text, &bytes, &fault);
+    ck_assert_int_eq(result, rates[_i].bytes == 0 ? -1 : 0);
+    ck_assert_int_eq(fault.text[0] == '\0', result == 0);
+    if (result != 0)
+        return;
+    ck_assert_uint_eq(bytes, rates[_i].bytes);
+    text_format_rate(bytes, text, sizeof text);
+    ck_assert_str_eq(text, rates[_i].shortest);
+    ck_assert_int_eq(text_parse_rate(text, &bytes, &fault), 0);
+    ck_assert_uint_eq(bytes, rates[_i].bytes);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("text");
@@ -239,6 +287,7 @@ int main(void)
     tcase_add_test(tests, numbers);
     tcase_add_loop_test(tests, reads_durations, 0, COUNT(durations));
     tcase_add_loop_test(tests, refuses_durations, 0, COUNT(bad_durations));
+    tcase_add_loop_test(tests, reads_rates, 0, COUNT(rates));
     tcase_add_test(tests, ages);
     tcase_add_test(tests, sizes);
     tcase_add_test(tests, cut_outputs);
