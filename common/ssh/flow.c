@@ -5,9 +5,11 @@
  * The way out of the channel: libssh's data callback writes straight to the socket; what that does
  * not take stays in libssh's buffer, which stops the peer's window from growing.  The way in: one
  * read of at most the peer's window into a buffer that all streams share, one ssh_channel_write.
+ * A pace is one more that takes only so much.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,17 +34,17 @@ static void socket_failed(struct stream *stream)
 size_t flow_write_direct(struct stream *stream, const void *data, size_t length)
 {
     const uint8_t *bytes = data;
-    size_t used = 0;
+    size_t used = 0, piece;
 
-    while (used < length) {
-        ssize_t sent =
-            send(stream->socket, bytes + used, length - used, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while ((piece = pace_offer(&stream->into_socket, length - used)) > 0) {
+        ssize_t sent = send(stream->socket, bytes + used, piece, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
             socket_failed(stream);
         if (sent < 0)
             break;
+        pace_take(&stream->into_socket, (size_t)sent);
         used += (size_t)sent;
     }
     stream->from_channel_bytes += used;
@@ -80,26 +82,55 @@ static bool write_kept(struct stream *stream)
     return true;
 }
 
-/* One piece out of libssh's buffer.  False: the socket takes no more, or it went wrong. */
-static bool drain(struct stream *stream)
+/* Reads from libssh's buffer what is known to be there. */
+static bool read_buffered(struct stream *stream, uint8_t *bytes, size_t size, size_t *length)
 {
-    uint32_t want = stream->buffered < sizeof chunk ? (uint32_t)stream->buffered : sizeof chunk;
-    int got = ssh_channel_read_nonblocking(stream->channel, chunk, want, 0);
-    size_t length, used;
+    size_t want = stream->buffered < size ? stream->buffered : size;
+    int got = ssh_channel_read_nonblocking(stream->channel, bytes, (uint32_t)want, 0);
 
     if (got <= 0) {
         stream->broken = "channel error";
         return false;
     }
-    length = (size_t)got;
-    stream->buffered -= length < stream->buffered ? length : stream->buffered;
-    used = flow_write_direct(stream, chunk, length);
-    if (used == length)
-        return true;
-    if (!keep(&stream->unwritten, &stream->unwritten_start, &stream->unwritten_end, chunk + used,
-              length - used))
+    *length = (size_t)got;
+    stream->buffered -= *length < stream->buffered ? *length : stream->buffered;
+    return true;
+}
+
+/* Keeps what the socket did not take, with all that waits behind it: a read widens the peer's
+ * window whatever is left in libssh's buffer.  So that is either emptied or left alone; emptied
+ * bit by bit, for a slow socket, it would grow without end. */
+static void keep_rest(struct stream *stream, const uint8_t *bytes, size_t length)
+{
+    uint8_t *rest = malloc(length + stream->buffered);
+    size_t more = 0;
+
+    if (!rest) {
         stream->broken = "out of memory";
-    return false;
+        return;
+    }
+    memcpy(rest, bytes, length);
+    if (stream->buffered > 0 && !read_buffered(stream, rest + length, stream->buffered, &more)) {
+        free(rest);
+        return;
+    }
+    stream->unwritten = rest;
+    stream->unwritten_start = 0;
+    stream->unwritten_end = length + more;
+}
+
+/* One piece out of libssh's buffer.  False: the socket takes no more, or it went wrong. */
+static bool drain(struct stream *stream)
+{
+    size_t length, used;
+
+    if (pace_offer(&stream->into_socket, stream->buffered) == 0 ||
+        !read_buffered(stream, chunk, sizeof chunk, &length))
+        return false;
+    used = flow_write_direct(stream, chunk, length);
+    if (used < length)
+        keep_rest(stream, chunk + used, length - used);
+    return used == length;
 }
 
 void flow_to_socket(struct stream *stream)
@@ -117,13 +148,21 @@ void flow_to_socket(struct stream *stream)
         stream->channel_eof = true;
 }
 
+static void count_taken(struct stream *stream, size_t taken)
+{
+    size_t prefix = taken < stream->prefix_left ? taken : stream->prefix_left;
+
+    stream->prefix_left -= prefix;
+    stream->from_socket_bytes += taken - prefix;
+}
+
 /* Writes to the channel; what a key exchange keeps it from taking is kept.  False: keep off. */
 static bool write_channel(struct stream *stream, const uint8_t *bytes, size_t length)
 {
     int taken = ssh_channel_write(stream->channel, bytes, (uint32_t)length);
     size_t used = taken > 0 ? (size_t)taken : 0;
 
-    stream->from_socket_bytes += used;
+    count_taken(stream, used);
     if (taken < 0) {
         /* The peer closed the channel; its callback has been called or will be. */
         if (!stream->channel_closed)
@@ -143,11 +182,14 @@ static bool write_channel(struct stream *stream, const uint8_t *bytes, size_t le
 static bool write_unsent(struct stream *stream)
 {
     size_t length = stream->unsent_end - stream->unsent_start;
-    int taken =
-        ssh_channel_write(stream->channel, stream->unsent + stream->unsent_start, (uint32_t)length);
+    int taken;
 
+    if (ssh_channel_window_size(stream->channel) == 0)
+        return false;
+    taken =
+        ssh_channel_write(stream->channel, stream->unsent + stream->unsent_start, (uint32_t)length);
     if (taken > 0) {
-        stream->from_socket_bytes += (size_t)taken;
+        count_taken(stream, (size_t)taken);
         stream->unsent_start += (size_t)taken;
     }
     /* Less than nothing: the peer closed the channel, and nobody wants the rest. */
@@ -158,7 +200,29 @@ static bool write_unsent(struct stream *stream)
     return true;
 }
 
-enum progress { MORE, EMPTY, PAUSED };
+int stream_prefix(struct stream *stream, const void *bytes, size_t length)
+{
+    if (length > STREAM_PREFIX_MAX || stream->unsent || stream->from_socket_bytes > 0 ||
+        stream->socket_eof)
+        return -1;
+    if (length == 0)
+        return 0;
+    if (!keep(&stream->unsent, &stream->unsent_start, &stream->unsent_end, bytes, length))
+        return -1;
+    stream->prefix_left = length;
+    stream_touch(stream);
+    return 0;
+}
+
+bool flow_is_reset(const struct stream *stream)
+{
+    struct pollfd socket = {.fd = stream->socket};
+
+    return poll(&socket, 1, 0) == 1 &&
+           ((socket.revents & POLLERR) || (!stream->shut && (socket.revents & POLLHUP)));
+}
+
+enum progress { MORE, EMPTY, PAUSED, RATIONED };
 
 /* One chunk from the socket to the channel. */
 static enum progress read_chunk(struct stream *stream)
@@ -170,6 +234,9 @@ static enum progress read_chunk(struct stream *stream)
         return PAUSED;
     if (want > sizeof chunk)
         want = sizeof chunk;
+    want = pace_offer(&stream->into_channel, want);
+    if (want == 0)
+        return RATIONED;
     do {
         got = recv(stream->socket, chunk, want, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
@@ -180,8 +247,10 @@ static enum progress read_chunk(struct stream *stream)
     }
     if (got == 0) {
         stream->socket_eof = true;
+        stream->failing = stream->failing || flow_is_reset(stream);
         return EMPTY;
     }
+    pace_take(&stream->into_channel, (size_t)got);
     if (!write_channel(stream, chunk, (size_t)got))
         return PAUSED;
     return (size_t)got == want || stream->failing ? MORE : EMPTY;
@@ -215,7 +284,7 @@ bool flow_to_channel(struct stream *stream)
         return false;
     if (stream->socket_eof && !stream->failing)
         send_eof(stream);
-    if (stream->failing && progress == EMPTY)
+    if (stream->failing && (progress == EMPTY || stream->socket_eof))
         stream->broken = "reset by the TCP side";
     if (progress == MORE && !stream->socket_eof)
         stream_touch(stream);

@@ -195,6 +195,8 @@ static void end(struct stream *stream, enum stream_end how, const char *reason)
     };
 
     stream->ended = true;
+    pace_leave(&stream->into_channel);
+    pace_leave(&stream->into_socket);
     close_socket(stream, how != STREAM_FINISHED);
     if (stream->unsent)
         transport->blocked = false;
@@ -258,6 +260,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         stream->failing = true;
         stream->events = 0; /* libuv has stopped watching */
     } else if (events & UV_PRIORITIZED) {
+        stream->failing = stream->failing || flow_is_reset(stream);
         stream->quiet = true;
     }
     stream_touch(stream);
@@ -269,9 +272,9 @@ static void watch(struct stream *stream, bool paused)
 {
     int events = 0;
 
-    if (!paused && !stream->socket_eof && !stream->channel_closed)
+    if (!paused && !stream->socket_eof && !stream->channel_closed && !stream->into_channel.waiting)
         events |= UV_READABLE;
-    if (!all_written(stream))
+    if (!all_written(stream) && !stream->into_socket.waiting)
         events |= UV_WRITABLE;
     if (events)
         stream->quiet = false;
@@ -314,6 +317,8 @@ static void serve(struct stream *stream)
         shut_socket(stream);
     }
     paused = stream->transport->held || (!stream->aborting && flow_to_channel(stream));
+    pace_rest(&stream->into_channel);
+    pace_rest(&stream->into_socket);
     /* A session that has just died takes its streams along, all for the same reason. */
     if (!ssh_is_connected(stream->transport->session) || settle(stream))
         return;
@@ -417,6 +422,18 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     take_stock(stream);
     *out = stream;
     return 0;
+}
+
+static void on_pace_turn(void *owner)
+{
+    stream_touch(owner);
+}
+
+void stream_set_pace(struct stream *stream, struct pace *from_socket, struct pace *from_channel)
+{
+    pace_join(&stream->into_channel, from_socket, on_pace_turn, stream);
+    pace_join(&stream->into_socket, from_channel, on_pace_turn, stream);
+    stream_touch(stream);
 }
 
 void stream_drop_channel(struct transport *transport, ssh_channel channel)

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "ssh/pace_place.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
 
@@ -77,8 +78,10 @@ struct stream {
 
     /* socket -> channel */
     uint64_t from_socket_bytes;
-    uint8_t *unsent; /* what a short ssh_channel_write left over */
+    uint8_t *unsent; /* the prefix, or what a short ssh_channel_write left over */
     size_t unsent_start, unsent_end;
+    size_t prefix_left; /* of stream_prefix's bytes, the first of `unsent` */
+    struct pace_place into_channel;
     bool socket_eof; /* the socket's end was read */
     bool eof_sent;
     bool failing; /* the socket reported an error: read what is left, then give up */
@@ -89,6 +92,7 @@ struct stream {
     size_t buffered;    /* bytes that wait in libssh's channel buffer */
     uint8_t *unwritten; /* what a short write to the socket left over */
     size_t unwritten_start, unwritten_end;
+    struct pace_place into_socket;
     bool channel_eof;
     bool channel_closed;  /* by the peer */
     bool shut;            /* the socket's writing half */
@@ -119,10 +123,14 @@ void streams_finish(struct transport *transport, const char *reason);
 bool streams_check_deadlines(struct transport *transport);
 
 /* --- flow.c --- */
-/* Inside libssh's data callback: writes to the socket what it takes.  Returns the bytes taken. */
+/* Inside libssh's data callback: writes to the socket what it and the pace take.  Returns the bytes
+ * taken. */
 size_t flow_write_direct(struct stream *stream, const void *data, size_t length);
 void flow_to_socket(struct stream *stream);
 /* Returns true if the stream wants to read its socket but cannot now. */
 bool flow_to_channel(struct stream *stream);
+/* Is the socket broken, or hung up altogether although our half is still open?  The other end of
+ * an AF_UNIX pair has no other way to say that it ended out of order. */
+bool flow_is_reset(const struct stream *stream);
 
 #endif
