@@ -5,6 +5,7 @@
 #include "tunnelctl/hub.h"
 #include "tunnelctl/output.h"
 #include "tunnelctl/run.h"
+#include "tunnelctl/sentence.h"
 #include "tunnelctl/value.h"
 
 static const struct column worker_columns[] = {
@@ -13,8 +14,15 @@ static const struct column worker_columns[] = {
     {"CONFINEMENT", "confinement"},          {NULL},
 };
 static const struct listing worker_listing = {worker_columns, "no workers"};
+static const struct column own_level_columns[] = {
+    {"SITE", "site"},
+    {"LEVEL", "level"},
+    {NULL},
+};
+static const struct listing own_level_listing = {own_level_columns, "none"};
 static const struct section status_sections[] = {
     {"workers", "workers", &worker_listing},
+    {"sites with a log level of their own", "site_log_levels", &own_level_listing},
     {NULL},
 };
 
@@ -46,8 +54,13 @@ static const struct column version_fields[] = {
 };
 
 static const struct parameter level_argument[] = {
-    {"LEVEL", "level", read_level, .help = "error, warning, info, debug or trace",
+    {"LEVEL", "level", read_level,
+     .help = "error, warning, info, debug or trace; with --site also default: as all others",
      .required = true},
+    {NULL},
+};
+static const struct parameter level_options[] = {
+    {"--site", "site", read_site, "SITE", "of all that concerns this site, and nothing else"},
     {NULL},
 };
 
@@ -83,6 +96,24 @@ static enum outcome show_version(struct invocation *invocation, struct fault *fa
         command_show(invocation, data);
     } else if (!invocation->json) {
         fprintf(invocation->out, "tunnelctl  %s\n", TUNNEL_VERSION);
+    }
+    json_decref(data);
+    return outcome;
+}
+
+static enum outcome set_level(struct invocation *invocation, struct fault *fault)
+{
+    json_t *data = NULL;
+    enum outcome outcome =
+        hub_ask(invocation, invocation->command->verb, invocation->args, &data, fault);
+    if (outcome == DONE && invocation->json) {
+        output_json(invocation->out, data);
+    } else if (outcome == DONE) {
+        bool one = json_is_string(json_object_get(data, "site"));
+        sentence_print(invocation->out,
+                       one ? "the log level of site '{site}' is {level} now\n"
+                           : "the hub's log level is {level} now\n",
+                       invocation->typed, data);
     }
     json_decref(data);
     return outcome;
@@ -129,7 +160,8 @@ static const struct command commands[] = {
         .help = "Set how much the hub logs, until it is restarted",
         .verb = "log.level",
         .arguments = level_argument,
-        .done = "the hub's log level is {level} now",
+        .options = level_options,
+        .run = set_level,
     },
     {
         .words = "host-key show",

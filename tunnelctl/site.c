@@ -54,6 +54,7 @@ static const struct column show_fields[] = {
     {"last seen", "last_seen", cell_until},
     {"last reason", "last_reason"},
     {"created", "created", cell_until},
+    {"own log level", "log_level"},
     {NULL},
 };
 static const struct section show_sections[] = {

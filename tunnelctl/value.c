@@ -166,7 +166,7 @@ int read_level(const struct parameter *parameter, const char *text, json_t *args
                struct fault *fault)
 {
     enum log_level level;
-    if (!log_level_parse(text, &level))
+    if (strcmp(text, "default") != 0 && !log_level_parse(text, &level))
         return fault_set(
             fault, "'%s' is no log level; there are error, warning, info, debug and trace", text);
     return put_text(parameter, args, text, fault);

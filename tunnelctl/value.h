@@ -17,6 +17,6 @@ value_reader read_network;      /* "192.0.2.0/24", or one address */
 value_reader read_duration;     /* "72h", in seconds */
 value_reader read_since;        /* a duration, or a time in RFC 3339, as seconds ago */
 value_reader read_number;       /* from 1 */
-value_reader read_level;        /* a log level */
+value_reader read_level;        /* a log level, or "default" */
 
 #endif

@@ -32,7 +32,8 @@ static struct {
     const char *program;
     enum log_level level;
     enum log_format format;
-} logger = {"tunnel", LOG_INFO, LOG_TEXT};
+    int scope; /* in place of `level`, or LOG_DEFAULT */
+} logger = {"tunnel", LOG_INFO, LOG_TEXT, LOG_DEFAULT};
 
 void log_open(const char *program, enum log_level level, enum log_format format)
 {
@@ -53,7 +54,14 @@ enum log_level log_get_level(void)
 
 bool log_enabled(enum log_level level)
 {
-    return level <= logger.level;
+    return (int)level <= (logger.scope != LOG_DEFAULT ? logger.scope : (int)logger.level);
+}
+
+int log_scope(int level)
+{
+    int before = logger.scope;
+    logger.scope = level;
+    return before;
 }
 
 const char *log_level_name(enum log_level level)

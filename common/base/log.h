@@ -32,6 +32,10 @@ void log_open(const char *program, enum log_level level, enum log_format format)
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 bool log_enabled(enum log_level level);
+/* While one subject is handled, lines may have a level of their own: it holds in place of the
+ * program's until another call, which is given what this one returns. */
+#define LOG_DEFAULT (-1) /* the program's */
+int log_scope(int level);
 
 const char *log_level_name(enum log_level level);
 /* "error" ... "trace"; false leaves *level alone. */

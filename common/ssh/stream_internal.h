@@ -37,6 +37,7 @@ struct transport {
     uint64_t pumped_bytes;          /* the counter when libssh last had nothing more to read */
     const struct transport_handlers *handlers;
     void *owner;
+    int log_level; /* see transport_set_log_level */
 
     bool ready;   /* the descriptor has something for libssh */
     bool held;    /* see transport_hold */

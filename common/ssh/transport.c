@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "ssh/stream_internal.h"
 
 #define TICK_MS       50
@@ -236,9 +237,40 @@ static void turn(struct transport *transport)
         transport_kick(transport);
 }
 
+void transport_match_log(void)
+{
+    if (ssh_get_log_callback()) /* without one libssh would write to standard error by itself */
+        (void)ssh_set_log_level(log_enabled(LOG_TRACE) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
+}
+
+static struct transport_scope enter(int level, void *owner)
+{
+    struct transport_scope before = {log_scope(level), ssh_get_log_userdata()};
+
+    (void)ssh_set_log_userdata(owner);
+    transport_match_log();
+    return before;
+}
+
+struct transport_scope transport_enter(const struct transport *transport)
+{
+    return enter(transport->log_level, transport->owner);
+}
+
+void transport_leave(struct transport_scope before)
+{
+    (void)enter(before.level, before.owner);
+}
+
+void transport_set_log_level(struct transport *transport, int level)
+{
+    transport->log_level = level;
+}
+
 static void on_check(uv_check_t *check)
 {
     struct transport *transport = check->data;
+    struct transport_scope before = transport_enter(transport);
 
     uv_check_stop(&transport->check);
     uv_idle_stop(&transport->idle);
@@ -251,6 +283,7 @@ static void on_check(uv_check_t *check)
         finish(transport);
     else
         watch(transport);
+    transport_leave(before);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -298,6 +331,7 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
     transport->session = session;
     transport->handlers = handlers;
     transport->owner = owner;
+    transport->log_level = LOG_DEFAULT;
     transport->heard_ms = clock_monotonic_ms();
     TAILQ_INIT(&transport->streams);
     TAILQ_INIT(&transport->lingering);

@@ -80,4 +80,18 @@ bool transport_probe_pending(const struct transport *transport);
 bool transport_global_begin(struct transport *transport) MUST_CHECK;
 void transport_global_end(struct transport *transport);
 
+/* The level of log lines while this session is served; LOG_DEFAULT at first. */
+void transport_set_log_level(struct transport *transport, int level);
+/* libssh logs when traces are, and not otherwise; its lines go to whom ssh_set_log_callback named,
+ * with the transport's owner as userdata (NULL: between sessions). */
+void transport_match_log(void);
+/* What is done to a session outside of the handlers stands between these two, so that its log
+ * lines, libssh's among them, come at its level. */
+struct transport_scope {
+    int level;
+    void *owner;
+};
+struct transport_scope transport_enter(const struct transport *transport);
+void transport_leave(struct transport_scope before);
+
 #endif

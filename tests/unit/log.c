@@ -235,6 +235,26 @@ START_TEST(quiet_below_the_level)
 }
 END_TEST
 
+/* A scope's level holds in both directions, and is put back in order. */
+START_TEST(scopes)
+{
+    log_open("tunneld[1]", LOG_INFO, LOG_TEXT);
+    int before = log_scope(LOG_TRACE);
+    ck_assert_int_eq(before, LOG_DEFAULT);
+    ck_assert(log_enabled(LOG_TRACE));
+    ck_assert(log_get_level() == LOG_INFO);
+    int inner = log_scope(LOG_ERROR);
+    ck_assert_int_eq(inner, LOG_TRACE);
+    ck_assert(log_enabled(LOG_ERROR) && !log_enabled(LOG_WARNING));
+    log_set_level(LOG_DEBUG);
+    ck_assert(!log_enabled(LOG_WARNING));
+    ck_assert_int_eq(log_scope(inner), LOG_ERROR);
+    ck_assert(log_enabled(LOG_TRACE));
+    ck_assert_int_eq(log_scope(before), LOG_TRACE);
+    ck_assert(log_enabled(LOG_DEBUG) && !log_enabled(LOG_TRACE));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -250,6 +270,7 @@ int main(void)
     tcase_add_test(tests, long_lines_are_cut);
     tcase_add_test(tests, levels);
     tcase_add_test(tests, quiet_below_the_level);
+    tcase_add_test(tests, scopes);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

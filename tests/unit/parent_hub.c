@@ -634,6 +634,47 @@ START_TEST(hostile_worker_is_replaced)
 }
 END_TEST
 
+static void hear_level(uint64_t sid, const char *level)
+{
+    const struct message *message = worker_hear(worker, MESSAGE_LOG);
+    ck_assert_uint_eq(message->sid, sid);
+    ck_assert_str_eq(message->text, level);
+}
+
+/* Told to the worker for the site's sessions, those that come later too, and for no other. */
+START_TEST(one_site_is_traced)
+{
+    int peer;
+    uint64_t sid = begin_with_site("");
+    struct public_key other = test_key(2);
+    site_make("celle");
+    site_enrol(worker, "celle", &other);
+    hub_refuses("no log level", "log.level", "{s:s, s:s}", "level", "loud", "site", "hannover");
+    hub_refuses("name it with --site", "log.level", "{s:s}", "level", "default");
+    hub_refuses("there is no site", "log.level", "{s:s, s:s}", "level", "info", "site", "emden");
+    hub_do("log.level", "{s:s, s:s}", "level", "trace", "site", "hannover");
+    hear_level(sid, "trace");
+    (void)site_login(worker, "celle", &other);
+    uint64_t second = session_open(worker, &peer);
+    struct message message;
+    message_init(&message, MESSAGE_IDENTIFY);
+    message.sid = second;
+    message.flags = MESSAGE_PROVEN;
+    message.key = key.blob;
+    message.key_length = key.length;
+    (void)text_copy(message.user, sizeof message.user, "hannover");
+    worker_say(worker, &message);
+    hear_level(second, "trace");
+    ck_assert_uint_eq(worker_hear(worker, MESSAGE_REPLY)->code, VERDICT_GRANTED);
+    hub_do("log.level", "{s:s, s:s}", "level", "default", "site", "hannover");
+    hear_level(sid, "");
+    hear_level(second, "");
+    worker_hear_nothing(worker);
+    (void)close(peer);
+    harness_stop();
+}
+END_TEST
+
 START_TEST(state_outlives_the_hub)
 {
     (void)begin_with_site("");
@@ -680,6 +721,7 @@ int main(int count, char **arguments)
     tcase_add_test(cases, side_sessions_are_bounded);
     tcase_add_test(cases, flood_of_visitors_is_bounded);
     tcase_add_loop_test(cases, hostile_worker_is_replaced, 0, sizeof crimes / sizeof *crimes);
+    tcase_add_test(cases, one_site_is_traced);
     tcase_add_test(cases, state_outlives_the_hub);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

@@ -82,6 +82,7 @@ static const struct shape {
     [MESSAGE_POLICY] = {"POLICY", TO_WORKER, false,
                         HAS(SID) | HAS(PORT) | HAS(RATE_IN) | HAS(RATE_OUT) | HAS(TIMEOUT_MS)},
     [MESSAGE_ATTACH] = {"ATTACH", TO_WORKER, true, HAS(REQUEST) | HAS(CID)},
+    [MESSAGE_LOG] = {"LOG", TO_WORKER, false, HAS(SID) | HAS(TEXT)},
     [MESSAGE_DIAL] = {"DIAL", TO_WORKER, false,
                       HAS(REQUEST) | HAS(ADDRESS) | HAS(PORT) | HAS(TIMEOUT_MS)},
     [MESSAGE_ABANDON] = {"ABANDON", TO_WORKER, false, HAS(REQUEST)},

@@ -41,6 +41,7 @@ enum message_type {
                           (bytes a second, 0: no limit), timeout_ms (idle, 0: none) */
     MESSAGE_ATTACH,    /* request (of an OPEN), cid (0: not counted here), descriptor: a socket to
                           what was asked for */
+    MESSAGE_LOG,       /* sid, text: level of that session's log lines; "": as all others */
     /* parent -> dialer, beside HELLO (no key), SETTINGS and DRAIN */
     MESSAGE_DIAL,    /* request, address: host, port, timeout_ms: for resolving, and again for
                         connecting */

@@ -14,6 +14,8 @@
 #include "parent/publish.h"
 #include "parent/query.h"
 #include "parent/rotation.h"
+#include "parent/sites.h"
+#include "parent/tracing.h"
 #include "parent/workers.h"
 
 #define IN(state) (1u << (state))
@@ -84,7 +86,21 @@ static int to_connection(const struct rule *rule, struct worker *worker,
     return rule->connection(connection, message, fault);
 }
 
-void dispatch_message(struct worker *worker, struct message *message)
+/* Whose log level holds, if it is the worker's to speak of. */
+static const struct site *subject_of(const struct worker *worker, const struct message *message)
+{
+    const struct session *session =
+        message->sid != 0 ? registry_find(&worker->hub->sessions, message->sid) : NULL;
+    if (session)
+        return session->worker == worker ? session->site : NULL;
+    const struct connection *connection =
+        message->cid != 0 ? registry_find(&worker->hub->connections, message->cid) : NULL;
+    if (!connection || connection->worker != worker || !connection->forward)
+        return NULL;
+    return connection->forward->site;
+}
+
+static void handle(struct worker *worker, struct message *message)
 {
     struct fault fault = {""};
     const struct rule *rule = &rules[message->type];
@@ -105,4 +121,11 @@ void dispatch_message(struct worker *worker, struct message *message)
         rc = fault_set(&fault, "%s, which only the hub says", message_name(message->type));
     if (rc != 0)
         worker_kill(worker, fault.text);
+}
+
+void dispatch_message(struct worker *worker, struct message *message)
+{
+    int before = tracing_enter(subject_of(worker, message));
+    handle(worker, message);
+    (void)log_scope(before);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
+#include "parent/tracing.h"
 
 #define PENDING_MAX 10000
 #define FLUSH_MS    1000
@@ -122,7 +123,9 @@ void event_say(struct hub *hub, const char *event, const char *site, const char 
         .peer = peer ? peer : "",
         .detail = detail,
     };
+    int before = tracing_enter(site ? site_find(hub, site) : NULL);
     log_event(&row);
+    (void)log_scope(before);
     tell_followers(hub, &row);
     if (strncmp(event, "forward.", strlen("forward.")) != 0)
         keep(hub, &row);

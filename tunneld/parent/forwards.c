@@ -16,6 +16,7 @@
 #include "parent/sessions.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
+#include "parent/tracing.h"
 #include "parent/waiting.h"
 
 static const char *const state_names[] = {
@@ -83,9 +84,8 @@ const char *forward_reason(const struct forward *forward)
 }
 
 /* A visitor came.  Nothing of it is read here. */
-static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
+static void take_visitor(struct forward *forward, int descriptor, const struct sockaddr *peer)
 {
-    struct forward *forward = owner;
     char text[HOST_PORT_SIZE];
     address_format(peer, text);
     if (!connections_have_room(forward->site->hub)) {
@@ -97,6 +97,14 @@ static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
         connection_start(forward, descriptor, text, 0);
     else
         visitor_wait(forward, descriptor, text, 0);
+}
+
+static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
+{
+    struct forward *forward = owner;
+    int before = tracing_enter(forward->site);
+    take_visitor(forward, descriptor, peer);
+    (void)log_scope(before);
 }
 
 static int bind_listener(struct forward *forward, struct fault *fault)
@@ -161,10 +169,12 @@ void forward_cut(struct forward *forward, const char *reason)
 static void on_hold_over(void *owner)
 {
     struct forward *forward = owner;
+    int before = tracing_enter(forward->site);
     log_info(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
              SAY("listener closed"), KV("reason", "its publisher did not come back"),
              KV("waiting", forward->waiting_count));
     forward_withdraw(forward, "the publisher did not come back");
+    (void)log_scope(before);
 }
 
 void forward_hold(struct forward *forward, const char *reason)

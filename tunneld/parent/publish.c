@@ -15,6 +15,7 @@
 #include "parent/forwards.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
+#include "parent/tracing.h"
 #include "parent/waiting.h"
 #include "parent/workers.h"
 
@@ -164,11 +165,13 @@ static void act(struct site *site, const struct claim_outcome *outcome)
 static void on_deadline(void *owner)
 {
     struct site *site = owner;
+    int before_level = tracing_enter(site);
     /* libuv's clock may be a millisecond ahead of ours. */
     enum claim_state before = site->claim.state;
     struct claim_outcome outcome = claim_expire(&site->claim, site->claim.deadline_ms);
     log_claim(site, before);
     act(site, &outcome);
+    (void)log_scope(before_level);
 }
 
 static void probe(struct site *site, const struct session *holder)

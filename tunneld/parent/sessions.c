@@ -18,6 +18,7 @@
 #include "parent/publish.h"
 #include "parent/sites.h"
 #include "parent/sources.h"
+#include "parent/tracing.h"
 #include "parent/workers.h"
 
 #define OVERDUE_MS 30000 /* from CLOSE to GONE */
@@ -118,6 +119,7 @@ void session_identify(struct session *session, struct site *site, enum session_r
     (void)text_copy(session->site_name, sizeof session->site_name, site->row.name);
     (void)text_copy(session->fingerprint, sizeof session->fingerprint, fingerprint);
     TAILQ_INSERT_TAIL(&site->sessions, session, of_site);
+    tracing_tell(session);
 }
 
 bool session_is_publisher(const struct session *session)
@@ -195,6 +197,7 @@ static void log_end(const struct session *session, const char *reason)
 
 void session_end(struct session *session, const char *reason)
 {
+    int before = tracing_enter(session->site);
     if (session->reason[0] != '\0')
         reason = session->reason;
     timeout_clear(&session->overdue);
@@ -207,6 +210,7 @@ void session_end(struct session *session, const char *reason)
     count_out(session);
     free(session->key);
     free(session);
+    (void)log_scope(before);
 }
 
 void session_serve(struct session *session)

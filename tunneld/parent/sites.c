@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "parent/forwards.h"
 #include "parent/peer_text.h"
 #include "parent/sessions.h"
@@ -52,6 +53,7 @@ static struct site *site_new(struct hub *hub, const struct site_row *row)
     site->id = (uint64_t)row->id;
     site->row = *row;
     site->hub = hub;
+    site->log_level = LOG_DEFAULT;
     TAILQ_INIT(&site->sessions);
     if (registry_add(&hub->sites_by_id, site) != 0) {
         free(site);

@@ -34,6 +34,7 @@ struct site {
     struct timeout *contest; /* the claim's deadline */
     int64_t alarmed_s;       /* last clone alarm */
     uint64_t generation;     /* of the forwards list */
+    int log_level;           /* of its lines; LOG_DEFAULT: the hub's */
     bool rotate;             /* its agent is asked for a new key */
     uint64_t bound_ms;       /* when it last named a new key; 0: never */
     struct refusal refusals[REFUSALS_KEPT];

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "parent/sites.h"
+#include "parent/tracing.h"
 
 /* Arguments: names with blanks between; after a name '#' a number, '?' a truth, '*' a list of
  * texts, nothing a text; then '!' for one that must be given. */
@@ -22,7 +24,7 @@ static const struct verb {
     {"version", "", verb_version},
     {"status", "", verb_status},
     {"reload", "", verb_reload},
-    {"log.level", "level!", verb_log_level},
+    {"log.level", "level! site", verb_log_level},
     {"host-key.show", "", verb_host_key_show},
     {"host-key.rotate", "", verb_host_key_rotate},
     {"events", "follow? since_s#", verb_events},
@@ -157,6 +159,13 @@ static void refuse_unknown(struct control_request *request, const char *name)
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+/* The site that a verb is about, for its log level: its argument is called `site` or `name`. */
+static const struct site *subject_of(const struct hub *hub, const json_t *args)
+{
+    const char *name = arg_text(args, "site");
+    return site_find(hub, name[0] != '\0' ? name : arg_text(args, "name"));
+}
+
 void verbs_serve(void *owner, struct control_request *request)
 {
     const char *name = control_request_verb(request);
@@ -165,10 +174,12 @@ void verbs_serve(void *owner, struct control_request *request)
         if (strcmp(verbs[i].name, name) != 0)
             continue;
         struct fault fault = {""};
+        int before = tracing_enter(subject_of(owner, args));
         if (check_args(&verbs[i], args, &fault) == 0)
             verbs[i].handler(owner, request, args);
         else
             control_refuse(request, "%s", fault.text);
+        (void)log_scope(before);
         return;
     }
     refuse_unknown(request, name);

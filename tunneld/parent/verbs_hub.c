@@ -12,10 +12,12 @@
 #include "parent/rows.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
+#include "parent/tracing.h"
 #include "parent/verbs.h"
 #include "parent/workers.h"
 
-#define EVENTS_MAX 1000
+#define EVENTS_MAX    1000
+#define DEFAULT_LEVEL "default"
 
 void verb_version(struct hub *hub, struct control_request *request, const json_t *args)
 {
@@ -87,27 +89,54 @@ void verb_status(struct hub *hub, struct control_request *request, const json_t 
         "connections", (json_int_t)hub->connections.count, "waiting",
         (json_int_t)hub->waiting_count, "refused_logins", (json_int_t)hub->refused_logins,
         "log_level", log_level_name(log_get_level()));
+    (void)json_object_set_new(counts, "site_log_levels", tracing_list(hub));
     if (data && counts)
         (void)json_object_update(data, counts);
     json_decref(counts);
     control_reply(request, data);
 }
 
-void verb_log_level(struct hub *hub, struct control_request *request, const json_t *args)
+static void set_hub_level(struct hub *hub, enum log_level level)
 {
-    enum log_level level;
-    const char *name = arg_text(args, "level");
-    if (!log_level_parse(name, &level)) {
-        control_refuse(request, "'%.64s' is no log level: error, warning, info, debug or trace",
-                       name);
-        return;
-    }
     log_set_level(level);
     hub->settings.log_level = (int)level; /* so that a reload finds what the file changes */
     workers_tell_settings(hub);
     dialer_tell_settings(hub);
-    verb_done(hub, request, NULL, "%s", log_level_name(level));
-    control_reply(request, json_pack("{s:s}", "level", log_level_name(level)));
+}
+
+/* A level's name, or for a site `default` as LOG_DEFAULT. */
+static int read_level(const char *name, bool for_site, int *level, struct fault *fault)
+{
+    enum log_level named;
+    bool is_default = strcmp(name, DEFAULT_LEVEL) == 0;
+    if (is_default && !for_site)
+        return fault_set(fault, "'" DEFAULT_LEVEL "' sets back the level of one site: name it "
+                                "with --site");
+    if (!is_default && !log_level_parse(name, &named))
+        return fault_set(fault, "'%.64s' is no log level: error, warning, info, debug or trace",
+                         name);
+    *level = is_default ? LOG_DEFAULT : (int)named;
+    return 0;
+}
+
+void verb_log_level(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    int level;
+    struct fault fault = {""};
+    const char *name = arg_text(args, "level"), *site_name = arg_text(args, "site");
+    struct site *site = site_name[0] != '\0' ? arg_site(hub, request, args, "site") : NULL;
+    if (site_name[0] != '\0' && !site)
+        return;
+    if (read_level(name, site != NULL, &level, &fault) != 0) {
+        control_refuse(request, "%s", fault.text);
+        return;
+    }
+    if (site)
+        tracing_set(site, level);
+    else
+        set_hub_level(hub, (enum log_level)level);
+    verb_done(hub, request, site ? site->row.name : NULL, "%s", name);
+    control_reply(request, json_pack("{s:s, s:o}", "level", name, "site", json_words(site_name)));
 }
 
 void verb_reload(struct hub *hub, struct control_request *request, const json_t *args)

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "parent/rotation.h"
 #include "parent/rows.h"
+#include "parent/tracing.h"
 #include "parent/verbs.h"
 
 static void reply_name(struct control_request *request, const char *name)
@@ -82,6 +83,7 @@ void verb_site_show(struct hub *hub, struct control_request *request, const json
     int rc = store_keys(hub->store, site->row.id, on_key, keys, &fault);
     if (rc == 0)
         rc = store_keyfiles(hub->store, site->row.id, on_keyfile, keyfiles, &fault);
+    (void)json_object_set_new(data, "log_level", json_words(tracing_level_name(site)));
     (void)json_object_set_new(data, "keys", keys);
     (void)json_object_set_new(data, "keyfiles", keyfiles);
     (void)json_object_set_new(data, "grants", list_grants(site));

@@ -15,6 +15,7 @@
 #include "parent/connections.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
+#include "parent/tracing.h"
 
 #define TRIES_MAX 3
 #define RETRY_MS  250
@@ -54,18 +55,22 @@ static void on_hang_up(uv_poll_t *poll, int status, int events)
         (void)uv_poll_stop(poll); /* it closed its side only; the event would come again */
         return;
     }
+    int before = tracing_enter(visitor->forward->site);
     log_debug(KV("site", visitor->forward->site->row.name),
               KV("forward", visitor->forward->grant.port), SAY("waiting visitor hung up"),
               KV("visitor", visitor->address),
               KV("waited_ms", clock_monotonic_ms() - visitor->since_ms));
+    (void)log_scope(before);
     tcp_reset(take_out(visitor));
 }
 
 static void on_retry(void *owner)
 {
     struct forward *forward = owner;
+    int before = tracing_enter(forward->site);
     if (forward->session)
         visitors_connect(forward);
+    (void)log_scope(before);
 }
 
 /* A visitor that came back while its forward still counts as published: either the session's end

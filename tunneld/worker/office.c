@@ -62,6 +62,13 @@ void office_answer(struct office *office, const struct message *reply)
         handler(peer, subject, reply);
 }
 
+struct peer *office_asker(const struct office *office, uint64_t request)
+{
+    const struct question *question = index_find(&office->questions, request);
+
+    return question ? question->peer : NULL;
+}
+
 void office_forget(struct peer *peer, const void *subject)
 {
     struct question *question, *following;

@@ -55,6 +55,8 @@ void office_send(struct office *office, const struct message *message);
 int office_ask(struct peer *peer, struct message *message, answer_handler *handler,
                void *subject) MUST_CHECK;
 void office_answer(struct office *office, const struct message *reply);
+/* Who waits for the answer; NULL: nobody any more. */
+struct peer *office_asker(const struct office *office, uint64_t request);
 /* Nobody waits for the answers any more: those about `subject`, or (NULL) all of the peer's. */
 void office_forget(struct peer *peer, const void *subject);
 

@@ -150,18 +150,22 @@ void peer_mind_settings(struct peer *peer)
 {
     if (peer->state != PEER_UP)
         return;
+    struct transport_scope before = transport_enter(peer->transport);
     peer->overdue = false;
     check_silence(peer);
+    transport_leave(before);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct peer *peer = timer->data;
+    struct transport_scope before = transport_enter(peer->transport);
 
     if (peer->state == PEER_UP)
         check_silence(peer);
     else if (peer->state != PEER_CLOSING)
         peer_close(peer, "not logged in in time");
+    transport_leave(before);
 }
 
 /* --- the transport's events --- */

@@ -111,6 +111,11 @@ static void on_stream_done(void *owner, const struct stream_result *result)
     free(relay);
 }
 
+struct peer *relay_peer(const struct relay *relay)
+{
+    return relay->peer;
+}
+
 void relay_abort(struct relay *relay, const char *reason)
 {
     if (relay->stream)
@@ -379,7 +384,11 @@ void relays_second(struct office *office)
     struct peer *peer;
 
     TAILQ_FOREACH(peer, &office->all_peers, all)
-    look_at_opening(peer);
+    {
+        struct transport_scope before = transport_enter(peer->transport);
+        look_at_opening(peer);
+        transport_leave(before);
+    }
     TAILQ_FOREACH(relay, &office->all_relays, all)
     {
         if (!relay->stream)

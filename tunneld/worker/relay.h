@@ -10,6 +10,8 @@
 void relay_open(struct office *office, const struct message *message);
 /* Asynchronous; CLOSED follows. */
 void relay_abort(struct relay *relay, const char *reason);
+/* Whose it is. */
+struct peer *relay_peer(const struct relay *relay);
 /* In each turn of a peer: channels that have opened or were refused. */
 void relays_turn(struct peer *peer);
 /* The transport is down. */

@@ -50,15 +50,20 @@ static void give_up(struct office *office, const struct fault *fault)
 /* libssh's own log lines, for those who trace. */
 static void on_libssh_log(int priority, const char *function, const char *text, void *userdata)
 {
-    (void)priority, (void)function, (void)userdata;
-    log_trace(SAY("libssh"), KV("text", text));
+    const struct peer *peer = userdata;
+
+    (void)priority, (void)function;
+    if (peer)
+        log_trace(KV("session", peer->sid), SAY("libssh"), KV("text", text));
+    else
+        log_trace(SAY("libssh"), KV("text", text));
 }
 
 static void apply_log_settings(const struct office *office)
 {
     log_open(office->name, office->settings.log_level, office->settings.log_format);
     ssh_set_log_callback(on_libssh_log);
-    ssh_set_log_level(log_enabled(LOG_TRACE) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
+    transport_match_log();
 }
 
 /* For the sessions that begin from now on; libssh gave the others a copy of their own. */
@@ -176,6 +181,16 @@ static void on_settings(struct office *office, struct message *message)
     peer_mind_settings(peer);
 }
 
+static void on_log(struct office *office, struct message *message)
+{
+    struct peer *peer = index_find(&office->peers, message->sid);
+    enum log_level level;
+
+    if (peer)
+        transport_set_log_level(peer->transport,
+                                log_level_parse(message->text, &level) ? (int)level : LOG_DEFAULT);
+}
+
 static void on_host_key(struct office *office, struct message *message)
 {
     struct fault fault = {""};
@@ -193,8 +208,32 @@ static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
     [MESSAGE_HELLO] = on_hello,       [MESSAGE_SESSION] = on_session,   [MESSAGE_REPLY] = on_reply,
     [MESSAGE_SNAPSHOT] = on_snapshot, [MESSAGE_CONNECT] = on_connect,   [MESSAGE_PROBE] = on_probe,
     [MESSAGE_CLOSE] = on_close,       [MESSAGE_SETTINGS] = on_settings, [MESSAGE_DRAIN] = on_drain,
-    [MESSAGE_HOST_KEY] = on_host_key,
+    [MESSAGE_HOST_KEY] = on_host_key, [MESSAGE_LOG] = on_log,
 };
+
+/* Whose log level holds; NULL: nobody's, or of somebody who is gone. */
+static struct peer *subject_of(const struct office *office, const struct message *message)
+{
+    if (message->sid)
+        return index_find(&office->peers, message->sid);
+    if (message->request)
+        return office_asker(office, message->request);
+    struct relay *relay = message->cid ? index_find(&office->relays, message->cid) : NULL;
+    return relay ? relay_peer(relay) : NULL;
+}
+
+static void handle(struct office *office, struct message *message)
+{
+    const struct peer *subject = subject_of(office, message);
+
+    if (!subject) {
+        message_handlers[message->type](office, message);
+        return;
+    }
+    struct transport_scope before = transport_enter(subject->transport);
+    message_handlers[message->type](office, message);
+    transport_leave(before);
+}
 
 static void on_message(void *owner, struct message *message)
 {
@@ -202,7 +241,7 @@ static void on_message(void *owner, struct message *message)
     struct fault fault = {""};
 
     if (office->bind || message->type == MESSAGE_HELLO || message->type == MESSAGE_DRAIN) {
-        message_handlers[message->type](office, message);
+        handle(office, message);
         return;
     }
     if (message->descriptor >= 0)
