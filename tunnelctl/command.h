@@ -11,14 +11,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
-
-/* The program's exit codes. */
-enum outcome {
-    DONE = 0,
-    REFUSED = 1,     /* refused or failed */
-    USAGE = 2,       /* unknown words, missing arguments */
-    UNREACHABLE = 3, /* no daemon */
-};
+#include "tunnelctl/outcome.h"
 
 #define WORDS_MAX 32
 

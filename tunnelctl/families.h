@@ -5,7 +5,7 @@
 #include "tunnelctl/command.h"
 
 extern const struct family daemon_family, site_family, keyfile_family, port_family, session_family,
-    forward_family, connection_family, events_family;
+    forward_family, connection_family, connect_family, events_family;
 
 extern const struct listing keyfile_listing, port_listing, session_listing;
 

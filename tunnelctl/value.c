@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "tunnelctl/value.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/address.h"
@@ -14,6 +15,7 @@
 #include "config/agent_settings.h"
 
 #define NUMBER_MAX ((uint64_t)INT64_MAX)
+#define HUB_PORT   2222u /* where a hub listens unless it is told otherwise */
 
 /* Stores the value; a repeatable parameter collects a list. */
 static int put(const struct parameter *parameter, const char *key, json_t *args, json_t *value,
@@ -92,6 +94,18 @@ int read_host_port(const struct parameter *parameter, const char *text, json_t *
     if (host_port_parse(text, false, &ignored, fault) < 0)
         return fault_prefix(fault, "%s", parameter->name);
     return put_text(parameter, args, text, fault);
+}
+
+int read_hub(const struct parameter *parameter, const char *text, json_t *args, struct fault *fault)
+{
+    struct host_port hub;
+    char whole[HOST_PORT_SIZE];
+    if (host_port_parse(text, false, &hub, fault) == 0)
+        return put_text(parameter, args, text, fault);
+    int length = snprintf(whole, sizeof(whole), "%s:%u", text, HUB_PORT);
+    if (length < (int)sizeof(whole) && host_port_parse(whole, false, &hub, NULL) == 0)
+        return put_text(parameter, args, whole, fault);
+    return fault_prefix(fault, "%s", parameter->name);
 }
 
 int read_allow_target(const struct parameter *parameter, const char *text, json_t *args,

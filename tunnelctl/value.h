@@ -12,6 +12,7 @@ value_reader read_site;         /* a site's name */
 value_reader read_port;         /* 1..65535 */
 value_reader read_listen;       /* "[ADDR:]PORT"; ADDR goes to "address" beside */
 value_reader read_host_port;    /* "HOST:PORT" */
+value_reader read_hub;          /* "HOST[:PORT]", with the usual port */
 value_reader read_allow_target; /* "HOST:PORT", either may be "*" */
 value_reader read_network;      /* "192.0.2.0/24", or one address */
 value_reader read_duration;     /* "72h", in seconds */

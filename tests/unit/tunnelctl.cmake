@@ -1,3 +1,5 @@
 unit_test(ctl_parse commands)
 unit_test(ctl_output commands)
 unit_test(ctl_run commands)
+unit_test(ctl_known_hosts ssh_client)
+unit_test(ctl_identity ssh_client)
