@@ -1,7 +1,7 @@
 /*
  * Confinement of a worker or the dialer: another user, no way to gain privileges, no core dumps, no
- * tracing, no children, and only the system calls that its work needs.  A sanitized build leaves
- * the last three out: its leak check traces the process itself.
+ * tracing, no children, and only the files and system calls that its work needs.  A sanitized build
+ * leaves out all but the first three: its leak check traces the process itself.
  */
 #define _GNU_SOURCE
 #include "confine/confine.h"
@@ -16,6 +16,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "confine/landlock.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED true
@@ -90,11 +92,22 @@ static int give_up_rights(const struct confinement *confinement, struct fault *f
     return 0;
 }
 
+/* What the kernel has of it. */
+static void restrict_calls(const struct confinement *confinement, char *text, size_t size)
+{
+    bool landlock = confinement->readable && landlock_read_only(confinement->readable) == 0;
+    bool filter = confinement->install_filter() == 0;
+
+    (void)snprintf(text, size, "%s%s%s%s", filter || !confinement->threads ? ", no children" : "",
+                   ", not dumpable", landlock ? ", landlock" : "",
+                   filter ? ", seccomp" : ", no seccomp in this kernel");
+}
+
 int confine(const struct confinement *confinement, const char *user, char *text, size_t size,
             struct fault *fault)
 {
+    char calls[128] = ", sanitized build";
     size_t used;
-    bool filtered;
 
     raise_descriptor_limit();
     if (change_user(confinement->who, user, text, size, fault) < 0 ||
@@ -102,14 +115,9 @@ int confine(const struct confinement *confinement, const char *user, char *text,
         return -1;
     /* A change of user clears it. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    filtered = !SANITIZED && confinement->install_filter() == 0;
+    if (!SANITIZED)
+        restrict_calls(confinement, calls, sizeof calls);
     used = strlen(text);
-    (void)snprintf(text + used, size - used, ", no_new_privs%s%s",
-                   SANITIZED                           ? ", sanitized build"
-                   : filtered || !confinement->threads ? ", no children, not dumpable"
-                                                       : ", not dumpable",
-                   SANITIZED  ? ""
-                   : filtered ? ", seccomp"
-                              : ", no seccomp in this kernel");
+    (void)snprintf(text + used, size - used, ", no_new_privs%s", calls);
     return 0;
 }

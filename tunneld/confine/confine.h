@@ -12,6 +12,7 @@
 struct confinement {
     const char *who;             /* "a worker", for sentences */
     bool threads;                /* it may start threads */
+    const char *const *readable; /* so many files it may still open (landlock.h); NULL: no matter */
     int (*install_filter)(void); /* of system calls; -1: there is none in this kernel */
 };
 

@@ -27,6 +27,8 @@ void hub_dial_cancel(struct hub *hub, uint64_t id);
 void dialer_stop(struct hub *hub);
 /* Tells it what changed in the settings. */
 void dialer_tell_settings(struct hub *hub);
+/* The settings that it gets, as JSON.  NULL: out of memory; else the caller's to free. */
+char *dialer_settings(const struct hub *hub);
 /* For `status`; null while there is no process. */
 json_t *dialer_row(const struct hub *hub);
 

@@ -87,7 +87,7 @@ static int import_key(struct office *office, const struct message *message, stru
     return 0;
 }
 
-static const struct confinement CONFINEMENT = {"a worker", false, filter_install_relaying};
+static const struct confinement CONFINEMENT = {"a worker", false, NULL, filter_install_relaying};
 
 static int begin(struct office *office, const struct message *message, struct message *ready,
                  struct fault *fault)

@@ -1,0 +1,1 @@
+unit_test(confine_process confine)
