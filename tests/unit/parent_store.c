@@ -21,7 +21,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    static const char *const names[] = {"hub.db", "hub.db-wal", "hub.db-shm", "hub.db.v1"};
+    static const char *const names[] = {"hub.db", "hub.db-wal", "hub.db-shm", "hub.db.v1",
+                                        "hub.db.v2"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char name[160];
         (void)snprintf(name, sizeof name, "%s/%s", directory, names[i]);
@@ -214,11 +215,13 @@ START_TEST(migration_keeps_a_copy)
     struct store *store = open_store();
     int64_t id;
     ck_assert_int_eq(store_site_add(store, "hannover", 5, &id, &fault), 0);
-    const char *const steps[] = {store_schema[0], "ALTER TABLE sites ADD COLUMN note TEXT;"};
-    ck_assert_msg(store_migrate(store, steps, 2, &fault) == 0, "%s", fault.text);
+    const char *const steps[] = {store_schema[0], store_schema[1],
+                                 "ALTER TABLE sites ADD COLUMN note TEXT;"};
+    ck_assert_int_eq(store_schema_version, 2);
+    ck_assert_msg(store_migrate(store, steps, 3, &fault) == 0, "%s", fault.text);
     store_close(store);
     check_refused("newer tunneld");
-    (void)snprintf(path, sizeof path, "%s/hub.db.v1", directory);
+    (void)snprintf(path, sizeof path, "%s/hub.db.v2", directory);
     store = open_store();
     struct site_row found = {0};
     ck_assert_int_eq(store_sites(store, on_site, &found, &fault), 0);
@@ -230,11 +233,119 @@ END_TEST
 START_TEST(failed_migration_changes_nothing)
 {
     struct store *store = open_store();
-    const char *const steps[] = {store_schema[0],
+    const char *const steps[] = {store_schema[0], store_schema[1],
                                  "ALTER TABLE sites ADD COLUMN note TEXT; NO SQL AT ALL;"};
-    ck_assert_int_ne(store_migrate(store, steps, 2, &fault), 0);
+    ck_assert_int_ne(store_migrate(store, steps, 3, &fault), 0);
     store_close(store);
     store_close(open_store());
+}
+END_TEST
+
+/* A file of version 1, made by that version's step. */
+START_TEST(version_1_is_migrated)
+{
+    run_sql(store_schema[0]);
+    run_sql("PRAGMA user_version=1; PRAGMA application_id=0x74756e6e;"
+            "INSERT INTO sites(id, name, created) VALUES (3, 'hannover', 5);"
+            "INSERT INTO grants VALUES (4, 3, 8443, '127.0.0.1', 'a:1', 0, 7);");
+    struct store *store = open_store();
+    static const struct grant none;
+    struct grant grant = none, found = none;
+    ck_assert_int_eq(store_grants(store, on_grant, &found, &fault), 0);
+    ck_assert_int_eq(found.id, 4);
+    ck_assert_int_eq(found.port, 8443);
+    ck_assert_str_eq(found.address, "127.0.0.1");
+    ck_assert_str_eq(found.target, "a:1");
+    ck_assert(!found.enabled);
+    ck_assert_int_eq(found.created_s, 7);
+    ck_assert_mem_eq(&found.policy, &none.policy, sizeof found.policy);
+    grant = (struct grant){.port = 8443, .target = "a:1", .policy.private = true};
+    ck_assert_int_eq(store_grant_add(store, 3, &grant, &fault), STORE_EXISTS);
+    store_close(store);
+}
+END_TEST
+
+/* One with every item of a policy. */
+static struct grant full_grant(void)
+{
+    struct grant grant = {.port = 8443, .address = "::1", .target = "a:1", .enabled = true};
+    struct policy *policy = &grant.policy;
+    ck_assert_int_eq(cidr_parse("192.0.2.0/24", &policy->networks[0], &fault), 0);
+    ck_assert_int_eq(cidr_parse("2001:db8::/32", &policy->networks[1], &fault), 0);
+    policy->network_count = 2;
+    policy->max_connections = 10;
+    policy->max_rate = 5;
+    policy->bandwidth_in = 1000000;
+    policy->bandwidth_out = 2000000;
+    policy->connect_timeout_ms = 5000;
+    policy->idle_timeout_ms = 3600000;
+    policy->expires_s = 1800000000;
+    policy->own_hold = true;
+    policy->proxy_protocol = PROXY_PROTOCOL_V2;
+    return grant;
+}
+
+START_TEST(remembers_policies)
+{
+    struct store *store = open_store();
+    struct grant grant = full_grant(), found = {0};
+    int64_t site;
+    ck_assert_int_eq(store_site_add(store, "hannover", 5, &site, &fault), 0);
+    ck_assert_int_eq(store_grant_add(store, site, &grant, &fault), 0);
+    ck_assert_int_eq(store_grants(store, on_grant, &found, &fault), 0);
+    ck_assert_mem_eq(&found, &grant, sizeof grant);
+    memset(&grant.policy, 0, sizeof grant.policy);
+    memset(grant.address, 0, sizeof grant.address);
+    (void)snprintf(grant.target, sizeof grant.target, "b:2");
+    grant.policy.private = true;
+    grant.enabled = false;
+    ck_assert_int_eq(store_grant_set(store, &grant, &fault), 0);
+    memset(&found, 0, sizeof found);
+    ck_assert_int_eq(store_grants(store, on_grant, &found, &fault), 0);
+    ck_assert_mem_eq(&found, &grant, sizeof grant);
+    store_close(store);
+}
+END_TEST
+
+START_TEST(private_grants_share_ports)
+{
+    struct store *store = open_store();
+    struct grant grant = {.port = 8443, .target = "a:1", .policy.private = true};
+    struct grant public = {.port = 8443, .address = "127.0.0.1", .target = "a:1"};
+    int64_t sites[3];
+    const char *const names[] = {"bremen", "hannover", "kassel"};
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(store_site_add(store, names[i], 5, &sites[i], &fault), 0);
+    ck_assert_int_eq(store_grant_add(store, sites[0], &grant, &fault), 0);
+    ck_assert_int_eq(store_grant_add(store, sites[1], &grant, &fault), 0);
+    ck_assert_int_eq(store_grant_add(store, sites[2], &public, &fault), 0);
+    (void)snprintf(grant.address, sizeof grant.address, "127.0.0.1");
+    ck_assert_int_eq(store_grant_set(store, &grant, &fault), STORE_EXISTS);
+    store_close(store);
+}
+END_TEST
+
+/* Somebody edited the file: an unreadable policy must not become an open one. */
+static const char *const broken_policies[] = {"", "{", "[]", "{\"form\": [\"192.0.2.0/24\"]}",
+                                              "{\"from\": [\"192.0.2.1/24\"]}"};
+
+START_TEST(unreadable_policy_is_a_fault)
+{
+    struct store *store = open_store();
+    struct grant grant = {.port = 8443, .address = "127.0.0.1", .target = "a:1"};
+    int64_t site;
+    int count = 0;
+    char sql[160];
+    ck_assert_int_eq(store_site_add(store, "hannover", 5, &site, &fault), 0);
+    ck_assert_int_eq(store_grant_add(store, site, &grant, &fault), 0);
+    store_close(store);
+    (void)snprintf(sql, sizeof sql, "UPDATE grants SET policy = '%s'", broken_policies[_i]);
+    run_sql(sql);
+    store = open_store();
+    ck_assert_int_ne(store_grants(store, on_any_grant, &count, &fault), 0);
+    ck_assert_int_eq(count, 0);
+    ck_assert_msg(strstr(fault.text, "8443") != NULL, "%s", fault.text);
+    store_close(store);
 }
 END_TEST
 
@@ -282,6 +393,11 @@ int main(void)
     tcase_add_test(cases, damaged_is_refused);
     tcase_add_test(cases, migration_keeps_a_copy);
     tcase_add_test(cases, failed_migration_changes_nothing);
+    tcase_add_test(cases, version_1_is_migrated);
+    tcase_add_test(cases, remembers_policies);
+    tcase_add_test(cases, private_grants_share_ports);
+    tcase_add_loop_test(cases, unreadable_policy_is_a_fault, 0,
+                        sizeof broken_policies / sizeof *broken_policies);
     tcase_add_test(cases, audit_is_bounded);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

@@ -6,6 +6,7 @@
 #include "parent/cidr.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -28,22 +29,36 @@ static unsigned address_bytes(const char *host, uint8_t bytes[16])
     return 128;
 }
 
-/* Is the bit (0 = the highest of the first byte) set? */
-static bool bit_is_set(const uint8_t bytes[16], unsigned bit)
+/* The network's first address. */
+static void clear_host_bits(struct cidr *cidr)
 {
-    return (bytes[bit / 8] >> (7 - bit % 8) & 1) != 0;
+    for (unsigned bit = cidr->prefix; bit < 128; bit++)
+        cidr->bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+}
+
+char *cidr_format(const struct cidr *cidr, char text[CIDR_TEXT_SIZE])
+{
+    bool v4 = cidr->prefix >= 96 && memcmp(cidr->bytes, mapped, sizeof mapped) == 0;
+    unsigned less = v4 ? 96 : 0;
+    (void)inet_ntop(v4 ? AF_INET : AF_INET6, cidr->bytes + less / 8, text, CIDR_TEXT_SIZE);
+    size_t length = strlen(text);
+    if (cidr->prefix < 128)
+        (void)snprintf(text + length, CIDR_TEXT_SIZE - length, "/%u", cidr->prefix - less);
+    return text;
 }
 
 static int check_host_bits(const char *text, const struct cidr *cidr, struct fault *fault)
 {
-    for (unsigned bit = cidr->prefix; bit < 128; bit++) {
-        if (bit_is_set(cidr->bytes, bit))
-            return fault_set(fault,
-                             "network '%s' has bits set behind its prefix: write the network's "
-                             "first address, or a single address without '/'",
-                             text);
-    }
-    return 0;
+    struct cidr meant = *cidr, single = *cidr;
+    char network[CIDR_TEXT_SIZE], address[CIDR_TEXT_SIZE];
+    clear_host_bits(&meant);
+    if (memcmp(meant.bytes, cidr->bytes, sizeof meant.bytes) == 0)
+        return 0;
+    single.prefix = 128;
+    return fault_set(fault,
+                     "network '%s' has bits set behind its prefix: write %s for the network, or "
+                     "%s for the single address",
+                     text, cidr_format(&meant, network), cidr_format(&single, address));
 }
 
 int cidr_parse(const char *text, struct cidr *out, struct fault *fault)

@@ -17,8 +17,10 @@ struct cidr {
     unsigned prefix;   /* of 128 bits */
 };
 
-/* Bits set behind the prefix are refused: the person meant something else. */
+/* Bits set behind the prefix are refused, with the network that was probably meant. */
 int cidr_parse(const char *text, struct cidr *out, struct fault *fault) MUST_CHECK;
+/* As cidr_parse takes it; a network of one address is written as that address.  Returns `text`. */
+char *cidr_format(const struct cidr *cidr, char text[CIDR_TEXT_SIZE]);
 /* Does the network hold this address literal?  Anything else is outside. */
 bool cidr_contains(const struct cidr *cidr, const char *host);
 

@@ -47,11 +47,11 @@ const char *policy_verdict_name(enum policy_verdict verdict);
 /* "the visitor's network is not allowed", ...: for log lines and an operator's client. */
 const char *policy_verdict_text(enum policy_verdict verdict);
 
-/* What is in use.  The rate is a bucket of max_rate tokens: never more than max_rate in any second
- * that begins with a full bucket, and max_rate a second on the long run. */
+/* What is in use; zeroed at first.  A second begins with the first visitor after the last second
+ * was over; max_rate are admitted in each. */
 struct policy_usage {
     uint64_t connections; /* the caller counts */
-    uint64_t rate_tokens_ms, rate_since_ms;
+    uint64_t rate_taken, rate_since_ms;
 };
 
 /* Judges one visitor (an address literal, v4-mapped counts as v4), and takes its token of the rate

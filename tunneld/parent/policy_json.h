@@ -18,5 +18,7 @@
 int policy_from_json(struct policy *policy, const json_t *json, struct fault *fault) MUST_CHECK;
 /* NULL when out of memory. */
 json_t *policy_to_json(const struct policy *policy);
+/* The same with every item: null (`private`: false) where it is at its default. */
+json_t *policy_show(const struct policy *policy);
 
 #endif

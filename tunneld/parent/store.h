@@ -126,13 +126,14 @@ int store_keyfile_spend(struct store *store, const char *id, const char *fingerp
                         const char *from, int64_t now_s, struct fault *fault) MUST_CHECK;
 
 /* --- grants --- */
+/* Fails at a policy that cannot be read. */
 int store_grants(struct store *store,
                  void (*on_grant)(void *owner, int64_t site, const struct grant *grant),
                  void *owner, struct fault *fault) MUST_CHECK;
 /* Sets grant->id. */
 int store_grant_add(struct store *store, int64_t site, struct grant *grant,
                     struct fault *fault) MUST_CHECK;
-/* target, enabled. */
+/* address, target, enabled, policy. */
 int store_grant_set(struct store *store, const struct grant *grant, struct fault *fault) MUST_CHECK;
 int store_grant_remove(struct store *store, int64_t id, struct fault *fault) MUST_CHECK;
 
