@@ -121,7 +121,7 @@ static int read_level(const char *name, bool for_site, int *level, struct fault 
 
 void verb_log_level(struct hub *hub, struct control_request *request, const json_t *args)
 {
-    int level;
+    int level = LOG_DEFAULT;
     struct fault fault = {""};
     const char *name = arg_text(args, "level"), *site_name = arg_text(args, "site");
     struct site *site = site_name[0] != '\0' ? arg_site(hub, request, args, "site") : NULL;
