@@ -5,10 +5,8 @@
 #define _GNU_SOURCE
 #include "config/agent_settings.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/file.h"
 #include "base/secret.h"
@@ -35,6 +33,9 @@ static const struct setting schema[] = {
      "The hub's host keys; any other is refused", 1, 64, NULL},
     {"allow_targets", SETTING_TEXT_LIST, AT(allow_targets), "[]",
      "What may be dialled at this site: HOST:PORT; * is any host or any port", 0, 4096, NULL},
+    {"allow_listen", SETTING_TEXT_LIST, AT(allow_listen), "['127.0.0.1:*', '[::1]:*']",
+     "Where outbound grants may listen at this site: ADDRESS:PORT; * is any address or any port", 0,
+     4096, NULL},
     {"log_level", SETTING_CHOICE, AT(log_level), "info", "error, warning, info, debug or trace", 0,
      0, log_levels},
     {"log_format", SETTING_CHOICE, AT(log_format), "text", "text or json", 0, 0, log_formats},
@@ -55,7 +56,7 @@ static const struct setting schema[] = {
 };
 #define SCHEMA_COUNT (sizeof schema / sizeof schema[0])
 
-/* One entry of allow_targets, taken apart. */
+/* One entry of allow_targets or allow_listen, taken apart. */
 struct pattern {
     bool any_host, any_port;
     struct host_port target;
@@ -89,28 +90,38 @@ int allow_target_check(const char *text, struct fault *fault)
     return parse_pattern(text, &pattern, fault);
 }
 
-/* The same name in any case, or the same address in any spelling. */
-static bool same_host(const char *a, const char *b)
+static int listen_pattern_check(const char *text, struct fault *fault)
 {
-    struct in6_addr left;
-    struct in6_addr right;
-    if (inet_pton(AF_INET6, a, &left) == 1 && inet_pton(AF_INET6, b, &right) == 1)
-        return memcmp(&left, &right, sizeof left) == 0;
-    return strcasecmp(a, b) == 0;
+    struct pattern pattern;
+    if (parse_pattern(text, &pattern, NULL) == 0 &&
+        (pattern.any_host || address_is_literal(pattern.target.host)))
+        return 0;
+    return fault_set(fault, "'%.300s' is not ADDRESS:PORT (either may be *; IPv6 in brackets)",
+                     text);
 }
 
-bool agent_target_allowed(const struct text_list *allow_targets, const struct host_port *target)
+static bool matches(const struct text_list *patterns, const struct host_port *target)
 {
-    for (size_t i = 0; i < allow_targets->count; i++) {
+    for (size_t i = 0; i < patterns->count; i++) {
         struct pattern pattern = {.any_host = false};
-        if (parse_pattern(allow_targets->items[i], &pattern, NULL) != 0)
+        if (parse_pattern(patterns->items[i], &pattern, NULL) != 0)
             continue;
-        bool host = pattern.any_host || same_host(pattern.target.host, target->host);
+        bool host = pattern.any_host || host_same(pattern.target.host, target->host);
         bool port = pattern.any_port || pattern.target.port == target->port;
         if (host && port)
             return true;
     }
     return false;
+}
+
+bool agent_target_allowed(const struct text_list *allow_targets, const struct host_port *target)
+{
+    return matches(allow_targets, target);
+}
+
+bool agent_listen_allowed(const struct text_list *allow_listen, const struct host_port *listen)
+{
+    return matches(allow_listen, listen);
 }
 
 static int check(const struct agent_settings *settings, const struct yaml_node *map,
@@ -123,6 +134,10 @@ static int check(const struct agent_settings *settings, const struct yaml_node *
         if (allow_target_check(settings->allow_targets.items[i], &why) != 0)
             return schema_fault(where, yaml_get(map, "allow_targets")->entries[i], fault,
                                 "'allow_targets': %s", why.text);
+    for (size_t i = 0; i < settings->allow_listen.count; i++)
+        if (listen_pattern_check(settings->allow_listen.items[i], &why) != 0)
+            return schema_fault(where, yaml_get(map, "allow_listen")->entries[i], fault,
+                                "'allow_listen': %s", why.text);
     if (settings->dead_peer_ms <= settings->keepalive_ms)
         return schema_fault(where, map, fault, "'dead_peer' must be longer than 'keepalive'");
     if (settings->key_max_age_ms > 0 && settings->key_max_age_ms < HOUR)

@@ -13,6 +13,7 @@ struct agent_settings {
     struct host_port_list hubs;     /* `hub` in the file, as in a keyfile */
     struct text_list host_keys;     /* OpenSSH lines "ssh-ed25519 AAAA..."; any other is refused */
     struct text_list allow_targets; /* "HOST:PORT"; HOST may be "*", PORT may be "*" */
+    struct text_list allow_listen;  /* "ADDR:PORT", likewise; ADDR is a literal */
     int log_level;
     int log_format;
     uint64_t keepalive_ms;       /* 30 s */
@@ -36,6 +37,8 @@ void agent_settings_release(struct agent_settings *settings);
 /* May the agent dial it?  Names compare without case; no name is resolved for the comparison.
  * Entries were checked by agent_settings_load. */
 bool agent_target_allowed(const struct text_list *allow_targets, const struct host_port *target);
+/* May the agent listen there, for an outbound grant? */
+bool agent_listen_allowed(const struct text_list *allow_listen, const struct host_port *listen);
 /* The form of one allow_targets entry. */
 int allow_target_check(const char *text, struct fault *fault) MUST_CHECK;
 

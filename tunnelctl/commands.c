@@ -10,8 +10,17 @@
 #include "tunnelctl/value.h"
 
 const struct family *const families[] = {
-    &daemon_family,  &site_family,       &keyfile_family, &port_family,   &session_family,
-    &forward_family, &connection_family, &connect_family, &events_family, NULL,
+    &daemon_family,
+    &site_family,
+    &keyfile_family,
+    &port_family,
+    &outbound_family,
+    &session_family,
+    &forward_family,
+    &connection_family,
+    &connect_family,
+    &events_family,
+    NULL,
 };
 
 const struct parameter global_options[] = {

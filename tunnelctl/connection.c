@@ -7,6 +7,7 @@
 static const struct column columns[] = {
     {"ID", "id", .right = true},
     {"SITE", "site"},
+    {"WAY", "direction"},
     {"LISTEN", "listen"},
     {"VISITOR", "visitor"},
     {"TARGET", "target"},

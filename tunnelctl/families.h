@@ -5,9 +5,9 @@
 #include "tunnelctl/command.h"
 
 extern const struct family daemon_family, site_family, keyfile_family, port_family, session_family,
-    forward_family, connection_family, connect_family, events_family;
+    forward_family, connection_family, connect_family, outbound_family, events_family;
 
-extern const struct listing keyfile_listing, port_listing, session_listing;
+extern const struct listing keyfile_listing, outbound_listing, port_listing, session_listing;
 
 /* [SITE] and --site, for the lists that can be narrowed. */
 extern const struct parameter optional_site_argument[], optional_site_option[];

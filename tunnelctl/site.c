@@ -61,6 +61,7 @@ static const struct section show_sections[] = {
     {"keys", "keys", &key_listing},
     {"keyfiles", "keyfiles", &keyfile_listing},
     {"grants", "grants", &port_listing},
+    {"outbound grants", "outbound", &outbound_listing},
     {"sessions", "sessions", &session_listing},
     {NULL},
 };

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 
@@ -18,6 +19,15 @@ bool address_is_literal(const char *host)
 {
     unsigned char bytes[sizeof(struct in6_addr)];
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+bool host_same(const char *a, const char *b)
+{
+    struct in6_addr left;
+    struct in6_addr right;
+    if (inet_pton(AF_INET6, a, &left) == 1 && inet_pton(AF_INET6, b, &right) == 1)
+        return memcmp(&left, &right, sizeof left) == 0;
+    return strcasecmp(a, b) == 0;
 }
 
 static bool is_letter_or_digit(char c)

@@ -33,6 +33,8 @@ char *host_port_format(const char *host, uint16_t port, char *text);
 
 /* Is it an IPv4 or IPv6 literal (no brackets, no zone)? */
 bool address_is_literal(const char *host);
+/* The same name in any case, or the same address in any spelling.  No name is resolved. */
+bool host_same(const char *a, const char *b);
 /* An IP literal and port as a socket address; "" means 0.0.0.0. */
 int address_from_literal(const char *host, uint16_t port, struct sockaddr_storage *out,
                          socklen_t *length, struct fault *fault) MUST_CHECK;

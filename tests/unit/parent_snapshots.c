@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "parent/forwards.h"
+#include "parent/outbound.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/snapshots.h"
@@ -51,11 +52,15 @@ START_TEST(holds_what_an_agent_has_to_know)
     struct forward off = {.grant = {.port = 9000, .address = "127.0.0.1", .target = "a:1"}};
     struct forward *forwards[] = {&on, &off};
     struct site site = {.generation = 7, .forwards = forwards, .forward_count = 2, .hub = &hub};
+    struct outbound way_out = {.listen = "127.0.0.1:5432", .target = "db.example:5432"};
+    TAILQ_INIT(&site.outbounds);
+    TAILQ_INSERT_TAIL(&site.outbounds, &way_out, of_site);
     ck_assert_int_eq(public_key_from_line("ssh-ed25519 " CURRENT, &hub.keys.keys[0], NULL), 0);
     ck_assert_int_eq(public_key_from_line("ssh-ed25519 " STANDBY, &hub.keys.keys[1], NULL), 0);
     json_t *wanted =
-        json_pack("{s:i, s:[{s:s, s:i, s:s}], s:[s, s]}", "generation", 7, "forwards", "address",
-                  "127.0.0.1", "port", 8443, "target", "192.168.1.10:443", "host_keys",
+        json_pack("{s:i, s:[{s:s, s:i, s:s}], s:[{s:s, s:s}], s:[s, s]}", "generation", 7,
+                  "forwards", "address", "127.0.0.1", "port", 8443, "target", "192.168.1.10:443",
+                  "outbound", "listen", "127.0.0.1:5432", "target", "db.example:5432", "host_keys",
                   "ssh-ed25519 " CURRENT, "ssh-ed25519 " STANDBY);
     json_t *snapshot = snapshot_json(&site);
     ck_assert(json_equal(snapshot, wanted));

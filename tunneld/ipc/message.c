@@ -41,7 +41,7 @@ static const struct field {
     [FIELD_GENERATION] = NUMBER_FIELD(generation, UINT64_MAX),
     [FIELD_PORT] = NUMBER_FIELD(port, 65535),
     [FIELD_CODE] = NUMBER_FIELD(code, VERDICT_OPERATOR),
-    [FIELD_FLAGS] = NUMBER_FIELD(flags, 1),
+    [FIELD_FLAGS] = NUMBER_FIELD(flags, MESSAGE_OUTBOUND),
     [FIELD_COUNT] = NUMBER_FIELD(count, UINT32_MAX),
     [FIELD_BYTES_IN] = NUMBER_FIELD(bytes_in, UINT64_MAX),
     [FIELD_BYTES_OUT] = NUMBER_FIELD(bytes_out, UINT64_MAX),
@@ -97,7 +97,8 @@ static const struct shape {
     [MESSAGE_UNPUBLISH] = {"UNPUBLISH", TO_PARENT, false,
                            HAS(REQUEST) | HAS(SID) | HAS(ADDRESS) | HAS(PORT)},
     [MESSAGE_REPORT] = {"REPORT", TO_PARENT, false,
-                        HAS(SID) | HAS(GENERATION) | HAS(PORT) | HAS(FLAGS) | HAS(TEXT)},
+                        HAS(SID) | HAS(GENERATION) | HAS(PORT) | HAS(FLAGS) | HAS(ADDRESS) |
+                            HAS(TEXT)},
     [MESSAGE_REFUSAL] = {"REFUSAL", TO_PARENT, false, HAS(SID) | HAS(TEXT)},
     [MESSAGE_OPENED] = {"OPENED", TO_PARENT, false, HAS(CID) | HAS(CODE) | HAS(TEXT)},
     [MESSAGE_CLOSED] = {"CLOSED", TO_PARENT, false,

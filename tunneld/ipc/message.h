@@ -54,8 +54,10 @@ enum message_type {
     MESSAGE_QUERY,     /* request, sid, text: the command asked for on a session channel */
     MESSAGE_PUBLISH,   /* request, sid, address, port */
     MESSAGE_UNPUBLISH, /* request, sid, address, port */
-    MESSAGE_REPORT,    /* sid, generation, port, flags (MESSAGE_FAILED: a connection to the target
-                          failed; else the agent refuses the forward), text: reason */
+    MESSAGE_REPORT,    /* sid, generation, address, port, flags, text: reason.  MESSAGE_FAILED: a
+                          connection to the target failed; MESSAGE_OUTBOUND: the agent does not
+                          listen on address and port, or, without them, it listens on all that
+                          no such report follows about; else it refuses the forward */
     MESSAGE_REFUSAL,   /* sid, text: what else was asked for and refused ("shell", "x11"...) */
     MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
     MESSAGE_CLOSED,    /* cid, bytes_in, bytes_out, text: reason */
@@ -79,9 +81,10 @@ enum verdict {
     VERDICT_OPERATOR = 3, /* IDENTIFY: granted, to an operator */
 };
 
-#define MESSAGE_PROVEN 1u /* IDENTIFY: the peer signed with this key */
-#define MESSAGE_LAST   1u /* SNAPSHOT: the line is complete */
-#define MESSAGE_FAILED 1u /* REPORT */
+#define MESSAGE_PROVEN   1u /* IDENTIFY: the peer signed with this key */
+#define MESSAGE_LAST     1u /* SNAPSHOT: the line is complete */
+#define MESSAGE_FAILED   1u /* REPORT */
+#define MESSAGE_OUTBOUND 2u /* REPORT */
 
 enum message_field {
     FIELD_REQUEST,

@@ -25,6 +25,13 @@ bool connections_have_room(const struct hub *hub)
     return hub->connections.count + hub->waiting_count < hub->settings.max_connections;
 }
 
+struct site *connection_site(const struct connection *connection)
+{
+    if (connection->forward)
+        return connection->forward->site;
+    return connection->outbound ? connection->outbound->site : NULL;
+}
+
 static struct connection *connection_new(struct forward *forward, int descriptor,
                                          const char *visitor, unsigned tries)
 {
@@ -75,6 +82,59 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     worker_send(connection->worker, &message);
 }
 
+static void leave_outbound(struct connection *connection)
+{
+    struct outbound *outbound = connection->outbound;
+    if (!outbound)
+        return;
+    TAILQ_REMOVE(&outbound->connections, connection, of_forward);
+    outbound->connection_count--;
+    connection->outbound = NULL;
+}
+
+struct connection *connection_outbound(struct outbound *outbound, struct session *session,
+                                       const char *visitor)
+{
+    struct hub *hub = session->hub;
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return NULL;
+    *connection = (struct connection){
+        .id = ++hub->last_id,
+        .hub = hub,
+        .worker = session->worker,
+        .session = session,
+        .outbound = outbound,
+        .is_outbound = true,
+        .state = CONNECTION_OPEN,
+        .descriptor = -1,
+        .port = outbound->row.port,
+        .since_s = clock_wall_s(),
+        .since_ms = clock_monotonic_ms(),
+    };
+    (void)text_copy(connection->visitor, sizeof connection->visitor, visitor);
+    if (registry_add(&hub->connections, connection) != 0) {
+        free(connection);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&hub->connection_list, connection, entry);
+    TAILQ_INSERT_TAIL(&session->connections, connection, of_session);
+    TAILQ_INSERT_TAIL(&outbound->connections, connection, of_forward);
+    outbound->connection_count++;
+    outbound->connections_total++;
+    connection->worker->connection_count++;
+    return connection;
+}
+
+void connections_cut_outbound(struct outbound *outbound, const char *reason)
+{
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(&outbound->connections))) {
+        connection_close(connection, reason);
+        leave_outbound(connection);
+    }
+}
+
 void connection_close(struct connection *connection, const char *reason)
 {
     if (connection->closing || connection->state == CONNECTION_LOST)
@@ -97,10 +157,16 @@ static void leave_forward(struct connection *connection)
     connection->forward = NULL;
 }
 
+static void leave_grant(struct connection *connection)
+{
+    leave_forward(connection);
+    leave_outbound(connection);
+}
+
 static void connection_free(struct connection *connection)
 {
     struct hub *hub = connection->hub;
-    leave_forward(connection);
+    leave_grant(connection);
     TAILQ_REMOVE(&hub->connection_list, connection, entry);
     registry_remove(&hub->connections, connection);
     if (connection->descriptor >= 0)
@@ -126,7 +192,8 @@ static void return_visitor(struct connection *connection)
 static void log_closed(const struct connection *connection, const char *reason)
 {
     const char *site = connection->session ? connection->session->site_name : "";
-    log_info(KV("site", site), KV("forward", connection->port), KV("connection", connection->id),
+    const char *kind = connection->is_outbound ? "outbound" : "forward";
+    log_info(KV("site", site), KV(kind, connection->port), KV("connection", connection->id),
              SAY("closed"), KV("visitor", connection->visitor),
              KV("bytes_in", connection->bytes_in), KV("bytes_out", connection->bytes_out),
              KV("duration_ms", clock_monotonic_ms() - connection->since_ms), KV("reason", reason));
@@ -141,7 +208,7 @@ void connections_lose(struct session *session, const char *reason)
             return_visitor(connection);
         else
             log_closed(connection, reason);
-        leave_forward(connection);
+        leave_grant(connection);
         connection->session = NULL;
         connection->state = CONNECTION_LOST;
         TAILQ_INSERT_TAIL(&connection->worker->lost, connection, of_session);
@@ -218,6 +285,10 @@ static void count_bytes(struct connection *connection, uint64_t in, uint64_t out
     if (forward) {
         forward->bytes_in += in - connection->bytes_in;
         forward->bytes_out += out - connection->bytes_out;
+    }
+    if (connection->outbound) {
+        connection->outbound->bytes_in += in - connection->bytes_in;
+        connection->outbound->bytes_out += out - connection->bytes_out;
     }
     connection->bytes_in = in;
     connection->bytes_out = out;

@@ -6,6 +6,7 @@
 
 #include "ipc/message.h"
 #include "parent/forwards.h"
+#include "parent/outbound.h"
 
 enum connection_state {
     CONNECTION_OPENING, /* the site has not answered; we keep a duplicate of the socket */
@@ -17,11 +18,13 @@ struct connection {
     uint64_t id;
     TAILQ_ENTRY(connection) entry;      /* hub->connection_list */
     TAILQ_ENTRY(connection) of_session; /* or worker->lost */
-    TAILQ_ENTRY(connection) of_forward;
+    TAILQ_ENTRY(connection) of_forward; /* or of outbound */
     struct hub *hub;
     struct worker *worker;
-    struct session *session; /* NULL: lost */
-    struct forward *forward; /* NULL: removed, or lost */
+    struct session *session;   /* NULL: lost */
+    struct forward *forward;   /* NULL: removed, lost, or of the other kind */
+    struct outbound *outbound; /* the same */
+    bool is_outbound;
     enum connection_state state;
     bool closing;   /* we told the worker to close it */
     int descriptor; /* our duplicate; -1 after OPENED */
@@ -32,10 +35,18 @@ struct connection {
     uint64_t since_ms, bytes_in, bytes_out;
 };
 
+/* Whose grant it is counted under; NULL: none any more. */
+struct site *connection_site(const struct connection *connection);
 /* Is there room for one more visitor, connected or waiting? */
 bool connections_have_room(const struct hub *hub);
 /* Hands a visitor to the forward's session.  Takes the descriptor. */
 void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries);
+/* Counts a socket to what an outbound grant names, which the session's worker gets for its channel
+ * (the caller sends it); `visitor`: who connected at the site.  NULL: out of memory. */
+struct connection *connection_outbound(struct outbound *outbound, struct session *session,
+                                       const char *visitor);
+/* The grant is going away: ends its connections. */
+void connections_cut_outbound(struct outbound *outbound, const char *reason);
 /* Tells the worker to end it. */
 void connection_close(struct connection *connection, const char *reason);
 /* The session ended: opening ones go back to the queue. */

@@ -10,6 +10,7 @@
 #include "parent/connections.h"
 #include "parent/forwards.h"
 #include "parent/identify.h"
+#include "parent/outbound_open.h"
 #include "parent/peer_text.h"
 #include "parent/publish.h"
 #include "parent/query.h"
@@ -53,6 +54,7 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_PUBLISH] = {.session = publish_on_publish, .states = IN(SESSION_UP)},
     [MESSAGE_UNPUBLISH] = {.session = publish_on_unpublish, .states = IN(SESSION_UP)},
     [MESSAGE_REPORT] = {.session = forward_on_report, .states = IN(SESSION_UP)},
+    [MESSAGE_OPEN] = {.session = outbound_on_open, .states = IN(SESSION_UP)},
     [MESSAGE_ROTATE] = {.session = rotation_on_rotate, .states = IN(SESSION_UP)},
     [MESSAGE_REFUSAL] = {.session = session_on_refusal, .states = IN_ANY},
     [MESSAGE_ALIVE] = {.session = session_on_alive, .states = IN_ANY},

@@ -217,6 +217,10 @@ static void refuse_by_agent(struct session *session, struct forward *forward, co
 int forward_on_report(struct session *session, const struct message *message, struct fault *fault)
 {
     (void)fault;
+    if (message->flags == MESSAGE_OUTBOUND && session->following) {
+        outbound_on_report(session, message);
+        return 0;
+    }
     struct forward *forward =
         session->role == ROLE_SITE ? site_forward(session->site, message->port) : NULL;
     if (!forward || !session->serving)

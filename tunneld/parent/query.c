@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "parent/forwards.h"
+#include "parent/outbound.h"
 #include "parent/peer_text.h"
 #include "parent/rotation.h"
 #include "parent/sites.h"
@@ -37,6 +38,23 @@ static void write_forwards(FILE *out, const struct site *site)
         const char *reason = forward_reason(forward);
         (void)fprintf(out, "  %s -> %s  %s%s%s\n", forward->listen, forward->grant.target,
                       forward_state_name(forward_state(forward)), reason[0] != '\0' ? ": " : "",
+                      reason);
+    }
+}
+
+static void write_outbound(FILE *out, const struct site *site)
+{
+    if (TAILQ_EMPTY(&site->outbounds))
+        return;
+    (void)fprintf(out, "\noutbound:\n");
+    const struct outbound *outbound;
+    TAILQ_FOREACH(outbound, &site->outbounds, of_site)
+    {
+        const char *reason = outbound_reason(outbound);
+        if (ftell(out) > LIST_MAX_BYTES)
+            return;
+        (void)fprintf(out, "  %s -> %s  %s%s%s\n", outbound->listen, outbound->target,
+                      outbound_state_name(outbound_state(outbound)), reason[0] != '\0' ? ": " : "",
                       reason);
     }
 }
@@ -68,6 +86,7 @@ static void write_status(FILE *out, const struct session *session)
     else
         (void)fprintf(out, "%-18snone\n", "publisher");
     write_forwards(out, site);
+    write_outbound(out, site);
     write_refusals(out, site);
 }
 

@@ -117,13 +117,29 @@ json_t *row_forward(const struct forward *forward)
         json_words(forward->last_error), "session", session);
 }
 
+json_t *row_outbound(const struct outbound *outbound)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "site",
+                     outbound->site->row.name, "listen", outbound->listen, "target",
+                     outbound->target, "state", outbound_state_name(outbound_state(outbound)),
+                     "reason", json_words(outbound_reason(outbound)), "connections",
+                     (json_int_t)outbound->connection_count, "connections_total",
+                     (json_int_t)outbound->connections_total, "bytes_in",
+                     (json_int_t)outbound->bytes_in, "bytes_out", (json_int_t)outbound->bytes_out,
+                     "errors", (json_int_t)outbound->errors, "refused",
+                     (json_int_t)outbound->refused, "last_error", json_words(outbound->last_error),
+                     "created", json_time(outbound->row.created_s));
+}
+
 json_t *row_connection(const struct connection *connection)
 {
     const struct forward *forward = connection->forward;
+    const struct outbound *outbound = connection->outbound;
     return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "id", (json_int_t)connection->id,
-        "site", forward->site->row.name, "listen", forward->listen, "visitor", connection->visitor,
-        "target", forward->grant.target, "state",
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "id", (json_int_t)connection->id,
+        "site", forward ? forward->site->row.name : outbound->site->row.name, "direction",
+        forward ? "in" : "out", "listen", forward ? forward->listen : outbound->listen, "visitor",
+        connection->visitor, "target", forward ? forward->grant.target : outbound->target, "state",
         connection->state == CONNECTION_OPEN ? "open" : "opening", "since",
         json_time(connection->since_s), "duration_s", seconds_since(connection->since_ms),
         "bytes_in", (json_int_t)connection->bytes_in, "bytes_out",

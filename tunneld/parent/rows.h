@@ -14,6 +14,8 @@ json_t *row_keyfile(const struct keyfile_row *keyfile);
 json_t *row_port(const struct forward *forward);
 json_t *row_session(const struct session *session);
 json_t *row_forward(const struct forward *forward);
+json_t *row_outbound(const struct outbound *outbound);
+/* Of one that is counted under a grant. */
 json_t *row_connection(const struct connection *connection);
 
 /* null where there is nothing. */

@@ -14,6 +14,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/outbound_open.h"
 #include "parent/peer_text.h"
 #include "parent/publish.h"
 #include "parent/sites.h"
@@ -147,6 +148,7 @@ void session_close(struct session *session, const char *reason)
     session_set_state(session, SESSION_CLOSING);
     forwards_hold_session(session, reason);
     publish_forget(session);
+    outbound_forget_session(session);
     if (timeout_set(session->hub->loop, &session->overdue, OVERDUE_MS, on_overdue, session) != 0)
         log_warning(KV("session", session->id), SAY("closes without a deadline: out of memory"));
 }
@@ -203,6 +205,7 @@ void session_end(struct session *session, const char *reason)
     timeout_clear(&session->overdue);
     forwards_hold_session(session, reason);
     publish_forget(session);
+    outbound_forget_session(session);
     connections_lose(session, reason);
     if (session->site)
         leave_site(session, reason);

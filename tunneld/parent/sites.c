@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/forwards.h"
+#include "parent/outbound.h"
 #include "parent/peer_text.h"
 #include "parent/sessions.h"
 #include "parent/snapshots.h"
@@ -55,6 +56,7 @@ static struct site *site_new(struct hub *hub, const struct site_row *row)
     site->hub = hub;
     site->log_level = LOG_DEFAULT;
     TAILQ_INIT(&site->sessions);
+    TAILQ_INIT(&site->outbounds);
     if (registry_add(&hub->sites_by_id, site) != 0) {
         free(site);
         return NULL;
@@ -75,6 +77,9 @@ static void site_free(struct site *site)
     for (size_t i = 0; i < site->forward_count; i++)
         forward_free(site->forwards[i]);
     free(site->forwards);
+    struct outbound *outbound;
+    while ((outbound = TAILQ_FIRST(&site->outbounds)))
+        outbound_free(outbound, "site removed");
     timeout_clear(&site->contest);
     events_forget_site(hub, site);
     TAILQ_REMOVE(&hub->sites, site, entry);
@@ -107,11 +112,20 @@ static void on_grant(void *owner, int64_t site_id, const struct grant *grant)
     loading->out_of_memory = true;
 }
 
+static void on_outbound(void *owner, int64_t site_id, const struct outbound_row *row)
+{
+    struct loading *loading = owner;
+    struct site *site = registry_find(&loading->hub->sites_by_id, (uint64_t)site_id);
+    if (!site || !outbound_new(site, row))
+        loading->out_of_memory = true;
+}
+
 int sites_load(struct hub *hub, struct fault *fault)
 {
     struct loading loading = {.hub = hub};
     if (store_sites(hub->store, on_site, &loading, fault) != 0 ||
-        store_grants(hub->store, on_grant, &loading, fault) != 0)
+        store_grants(hub->store, on_grant, &loading, fault) != 0 ||
+        store_outbounds(hub->store, on_outbound, &loading, fault) != 0)
         return -1;
     if (loading.out_of_memory)
         return fault_set(fault, "out of memory while reading the sites from the store");
@@ -280,11 +294,16 @@ bool site_may_audit(struct site *site)
     return ++site->audited <= AUDITED_A_MINUTE;
 }
 
-void site_refused(struct site *site, const char *peer, const char *text)
+void site_note_refusal(struct site *site, const char *text)
 {
     struct refusal *refusal = &site->refusals[site->next_refusal++ % REFUSALS_KEPT];
     refusal->time_s = clock_wall_s();
     peer_text(refusal->text, sizeof refusal->text, text);
+}
+
+void site_refused(struct site *site, const char *peer, const char *text)
+{
+    site_note_refusal(site, text);
     if (site_may_audit(site))
         event_say(site->hub, "site.refused", site->row.name, NULL, peer, "%s", text);
 }

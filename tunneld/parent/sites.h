@@ -11,8 +11,10 @@
 
 struct session;
 struct forward;
+struct outbound;
 
 TAILQ_HEAD(site_sessions, session);
+TAILQ_HEAD(outbound_list, outbound);
 
 struct refusal {
     int64_t time_s; /* 0: none */
@@ -28,6 +30,9 @@ struct site {
     struct site_row row;
     struct forward **forwards; /* owned, ordered by port */
     size_t forward_count;
+    struct outbound_list outbounds; /* owned, by target */
+    size_t outbound_count;
+    uint64_t outbound_follower;    /* the session whose agent said last that it listens; 0: none */
     struct site_sessions sessions; /* identified, oldest first; not owned */
     size_t serving_count;          /* of them, those that publish or follow `forwards` */
     struct claim claim;
@@ -72,6 +77,8 @@ void site_forwards_changed(struct site *site);
 /* A peer may be refused as often as it likes, but must not push others out of the audit table:
  * false when this minute's share is used up.  Counts. */
 bool site_may_audit(struct site *site);
+/* For `status` alone. */
+void site_note_refusal(struct site *site, const char *text);
 /* Something was refused to an authenticated party of this site: log, event, `status`. */
 void site_refused(struct site *site, const char *peer, const char *text);
 

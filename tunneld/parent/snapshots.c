@@ -9,6 +9,7 @@
 
 #include "control/frames.h"
 #include "parent/forwards.h"
+#include "parent/outbound.h"
 #include "parent/sessions.h"
 #include "parent/sites.h"
 #include "parent/workers.h"
@@ -22,6 +23,17 @@ static json_t *list_host_keys(const struct hub *hub)
         public_key_line(&hub->keys.keys[kind], line);
         (void)json_array_append_new(list, json_string(line));
     }
+    return list;
+}
+
+/* Where the agent listens, and what the hub dials for it. */
+static json_t *list_outbound(const struct site *site)
+{
+    json_t *list = json_array();
+    const struct outbound *outbound;
+    TAILQ_FOREACH(outbound, &site->outbounds, of_site)
+    (void)json_array_append_new(
+        list, json_pack("{s:s, s:s}", "listen", outbound->listen, "target", outbound->target));
     return list;
 }
 
@@ -39,8 +51,9 @@ json_t *snapshot_json(const struct site *site)
             return NULL;
         }
     }
-    json_t *snapshot = json_pack("{s:I, s:o, s:o}", "generation", (json_int_t)site->generation,
-                                 "forwards", forwards, "host_keys", list_host_keys(site->hub));
+    json_t *snapshot = json_pack("{s:I, s:o, s:o, s:o}", "generation", (json_int_t)site->generation,
+                                 "forwards", forwards, "outbound", list_outbound(site), "host_keys",
+                                 list_host_keys(site->hub));
     if (snapshot && site->rotate)
         (void)json_object_set_new(snapshot, "rotate", json_true());
     return snapshot;

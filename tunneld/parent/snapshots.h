@@ -11,8 +11,8 @@
 struct session;
 struct site;
 
-/* {"generation": 7, "forwards": [...], "host_keys": [...]}, and "rotate": true while the site is
- * asked for a new key; NULL when out of memory. */
+/* {"generation": 7, "forwards": [...], "outbound": [...], "host_keys": [...]}, and "rotate": true
+ * while the site is asked for a new key; NULL when out of memory. */
 json_t *snapshot_json(const struct site *site);
 /* Sends the present list to a session that follows. */
 void snapshot_send(struct session *session);

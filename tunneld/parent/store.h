@@ -137,6 +137,24 @@ int store_grant_add(struct store *store, int64_t site, struct grant *grant,
 int store_grant_set(struct store *store, const struct grant *grant, struct fault *fault) MUST_CHECK;
 int store_grant_remove(struct store *store, int64_t id, struct fault *fault) MUST_CHECK;
 
+/* --- outbound grants --- */
+struct outbound_row {
+    int64_t id;
+    char host[HOST_SIZE]; /* what the hub dials for the site: a name in lower case, or a literal */
+    uint16_t port;
+    char listen_address[LISTEN_ADDRESS_SIZE]; /* where the agent listens at the site */
+    uint16_t listen_port;
+    int64_t created_s;
+};
+
+int store_outbounds(struct store *store,
+                    void (*on_outbound)(void *owner, int64_t site, const struct outbound_row *row),
+                    void *owner, struct fault *fault) MUST_CHECK;
+/* Sets row->id. */
+int store_outbound_add(struct store *store, int64_t site, struct outbound_row *row,
+                       struct fault *fault) MUST_CHECK;
+int store_outbound_remove(struct store *store, int64_t id, struct fault *fault) MUST_CHECK;
+
 /* --- audit --- */
 struct audit_row {
     int64_t time_s;

@@ -65,7 +65,8 @@ void verb_connection_list(struct hub *hub, struct control_request *request, cons
     const struct connection *connection;
     TAILQ_FOREACH(connection, &hub->connection_list, entry)
     {
-        if (connection->forward && (!only || connection->forward->site == only))
+        const struct site *site = connection_site(connection);
+        if (site && (!only || site == only))
             (void)json_array_append_new(list, row_connection(connection));
     }
     control_reply(request, list);
@@ -79,8 +80,9 @@ void verb_connection_close(struct hub *hub, struct control_request *request, con
         control_refuse(request, "there is no connection %lld", (long long)id);
         return;
     }
-    const char *site = connection->forward ? connection->forward->site->row.name : NULL;
+    const struct site *site = connection_site(connection);
     connection_close(connection, "closed by an administrator");
-    verb_done(hub, request, site, "connection %lld of %s", (long long)id, connection->visitor);
+    verb_done(hub, request, site ? site->row.name : NULL, "connection %lld of %s", (long long)id,
+              connection->visitor);
     control_reply(request, json_pack("{s:I}", "id", (json_int_t)id));
 }

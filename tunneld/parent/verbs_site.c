@@ -61,6 +61,15 @@ static json_t *list_grants(const struct site *site)
     return list;
 }
 
+static json_t *list_outbound(const struct site *site)
+{
+    json_t *list = json_array();
+    const struct outbound *outbound;
+    TAILQ_FOREACH(outbound, &site->outbounds, of_site)
+    (void)json_array_append_new(list, row_outbound(outbound));
+    return list;
+}
+
 static json_t *list_sessions(const struct site *site)
 {
     json_t *list = json_array();
@@ -87,6 +96,7 @@ void verb_site_show(struct hub *hub, struct control_request *request, const json
     (void)json_object_set_new(data, "keys", keys);
     (void)json_object_set_new(data, "keyfiles", keyfiles);
     (void)json_object_set_new(data, "grants", list_grants(site));
+    (void)json_object_set_new(data, "outbound", list_outbound(site));
     (void)json_object_set_new(data, "sessions", list_sessions(site));
     if (rc == 0) {
         control_reply(request, data);

@@ -5,6 +5,7 @@
 #ifndef WORKER_PEER_H
 #define WORKER_PEER_H
 
+#include "ssh/opening.h"
 #include "ssh/transport.h"
 #include "worker/command.h"
 #include "worker/login.h"
@@ -44,8 +45,8 @@ struct peer {
     struct command *forwards; /* the one that follows the list of forwards, or NULL */
     bool rotating;            /* the parent was asked about a new key of the site's */
     struct relay_list opening;
-    size_t abandoned;       /* of those: nobody waits for them any more */
-    char open_failure[256]; /* the last that libssh told */
+    size_t abandoned;                        /* of those: nobody waits for them any more */
+    char open_failure[OPENING_FAILURE_SIZE]; /* the last that libssh told */
 
     bool probed;           /* the parent asked for a sign of life */
     uint64_t probed_bytes; /* what had been heard then */

@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "ssh/opening.h"
 #include "ssh/stream.h"
 #include "worker/peer.h"
 
@@ -160,39 +161,15 @@ static void on_denied(struct relay *relay, const char *reason)
     free(relay);
 }
 
-/* "Channel opening failure: channel 43 error (2) Connection refused" -> what the peer said. */
-static void failure_reason(const char *text, char *reason, size_t size)
-{
-    static const char *const codes[] = {"no reason given", "prohibited", "connect failed",
-                                        "unknown channel type", "resource shortage"};
-    const char *code = strstr(text, "error (");
-    const char *said = code ? strstr(code, ") ") : NULL;
-    unsigned long number = code ? strtoul(code + 7, NULL, 10) : 0;
-
-    if (said && said[2] != '\0')
-        (void)snprintf(reason, size, "refused by the site: %s", said + 2);
-    else
-        (void)snprintf(reason, size, "refused by the site: %s",
-                       codes[number < sizeof codes / sizeof *codes ? number : 0]);
-}
-
 /* A call for an opening channel sends nothing; it looks at the socket, and says how it stands. */
 static int ask_again(struct relay *relay)
 {
     return ssh_channel_open_reverse_forward(relay->channel, "", 0, "", 0);
 }
 
-/* A refusal shows only in libssh's error text, and only the last one: when it has changed, every
- * channel that is opening is asked about. */
 static bool some_failed(struct peer *peer)
 {
-    static const char start[] = "Channel opening failure";
-    const char *text = ssh_get_error(peer->ssh);
-
-    if (strncmp(text, start, sizeof start - 1) != 0 || strcmp(text, peer->open_failure) == 0)
-        return false;
-    (void)snprintf(peer->open_failure, sizeof peer->open_failure, "%s", text);
-    return true;
+    return opening_some_failed(peer->ssh, peer->open_failure);
 }
 
 static void look_for_denied(struct peer *peer)
@@ -206,7 +183,7 @@ static void look_for_denied(struct peer *peer)
             !ssh_is_connected(peer->ssh))
             continue;
         (void)some_failed(peer);
-        failure_reason(peer->open_failure, reason, sizeof reason);
+        opening_reason(peer->open_failure, "the site", reason, sizeof reason);
         on_denied(relay, reason);
     }
 }
@@ -295,7 +272,7 @@ void relay_open(struct office *office, const struct message *message)
     if (start_opening(relay, message) < 0) {
         /* The peer may have refused it already. */
         if (some_failed(peer))
-            failure_reason(peer->open_failure, reason, sizeof reason);
+            opening_reason(peer->open_failure, "the site", reason, sizeof reason);
         forget_cid(relay);
         free(relay);
         refuse(office, message, reason);
