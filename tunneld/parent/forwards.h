@@ -28,6 +28,7 @@ struct forward {
     struct connection_list connections; /* not owned */
     size_t connection_count;
     uint64_t connections_total, bytes_in, bytes_out, errors;
+    uint64_t refused[POLICY_VERDICT_END]; /* visitors, by why */
     char last_error[REASON_SIZE];
     bool error_reported; /* the agent gave the reason of the next refused connection already */
     char refusal[REASON_SIZE]; /* why hub or agent refuse it */
