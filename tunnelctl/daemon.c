@@ -26,6 +26,16 @@ static const struct section status_sections[] = {
     {NULL},
 };
 
+/* {pid, dials, confinement} in one line. */
+static void cell_dialer(const json_t *value, char *text, size_t size)
+{
+    char pid[CELL_SIZE], dials[CELL_SIZE], confinement[CELL_SIZE];
+    cell_write(cell_text, json_object_get(value, "pid"), pid);
+    cell_write(cell_text, json_object_get(value, "dials"), dials);
+    cell_write(cell_text, json_object_get(value, "confinement"), confinement);
+    snprintf(text, size, "process %s, dials under way: %s, %s", pid, dials, confinement);
+}
+
 static const struct column status_fields[] = {
     {"tunneld", "version"},
     {"process", "pid"},
@@ -45,6 +55,7 @@ static const struct column status_fields[] = {
     {"forwards", "forwards"},
     {"connections", "connections"},
     {"waiting visitors", "waiting"},
+    {"dialer", "dialer", cell_dialer},
     {NULL},
 };
 

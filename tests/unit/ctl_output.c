@@ -135,7 +135,8 @@ START_TEST(status_is_a_block)
         "\"/c\",\"listen\":[\"0.0.0.0:22\",\"[::]:22\"],\"public_addresses\":[],\"host_key\":\"k\","
         "\"standby_key\":null,\"workers\":[{\"number\":1,\"pid\":8,\"sessions\":0,\"connections\":"
         "0,\"confinement\":\"seccomp\"}],\"sites\":1,\"sites_online\":0,\"sessions\":0,\"logins\":"
-        "0,\"forwards\":0,\"connections\":0,\"waiting\":0,\"refused_logins\":4,\"log_level\":"
+        "0,\"dialer\":{\"pid\":9,\"dials\":2,\"confinement\":\"seccomp\"},"
+        "\"forwards\":0,\"connections\":0,\"waiting\":0,\"refused_logins\":4,\"log_level\":"
         "\"info\"}",
         "tunneld           1\n"
         "process           7\n"
@@ -156,6 +157,7 @@ START_TEST(status_is_a_block)
         "forwards          0\n"
         "connections       0\n"
         "waiting visitors  0\n"
+        "dialer            process 9, dials under way: 2, seccomp\n"
         "\nworkers:\n"
         "WORKER  PID  SESSIONS  CONNECTIONS  CONFINEMENT\n"
         "     1    8         0            0  seccomp\n");
