@@ -61,9 +61,10 @@ static void call_free(struct call *call)
 /* The loop ends when the last name in question was resolved, or was not. */
 static void stop(struct dialer *dialer)
 {
-    struct call *call;
+    struct call *next;
 
-    while ((call = TAILQ_FIRST(&dialer->calls))) {
+    for (struct call *call = TAILQ_FIRST(&dialer->calls); call; call = next) {
+        next = TAILQ_NEXT(call, entry);
         dial_cancel(call->dial);
         call_free(call);
     }

@@ -43,8 +43,8 @@ static const char *const state_names[] = {
 };
 
 struct call {
-    TAILQ_ENTRY(call) entry;
     struct dialer *dialer; /* borrowed */
+    size_t place;          /* in its calls */
     uint64_t id;
     char host[HOST_SIZE];
     uint16_t port;
@@ -53,8 +53,6 @@ struct call {
     void *owner;
     struct timeout *deadline;
 };
-
-TAILQ_HEAD(call_list, call);
 
 struct dialer {
     struct hub *hub;
@@ -65,7 +63,7 @@ struct dialer {
     struct timeout *timeout; /* for READY, or the pause before the next start */
     uint64_t started_ms, pause_ms;
     char confinement[MESSAGE_TEXT_SIZE];
-    struct call_list calls; /* owned; those that were sent come first */
+    struct call *calls[DIALS_MAX]; /* owned; NULL: a free place */
     size_t call_count;
     uint64_t last_id;
 };
@@ -81,18 +79,16 @@ static bool is_up(const struct dialer *dialer)
 
 static struct call *find(const struct dialer *dialer, uint64_t id)
 {
-    struct call *call;
-    TAILQ_FOREACH(call, &dialer->calls, entry)
-    {
-        if (call->id == id)
-            return call;
+    for (size_t i = 0; i < DIALS_MAX; i++) {
+        if (dialer->calls[i] && dialer->calls[i]->id == id)
+            return dialer->calls[i];
     }
     return NULL;
 }
 
 static void call_free(struct call *call)
 {
-    TAILQ_REMOVE(&call->dialer->calls, call, entry);
+    call->dialer->calls[call->place] = NULL;
     call->dialer->call_count--;
     timeout_clear(&call->deadline);
     free(call);
@@ -107,6 +103,16 @@ static void finish(struct call *call, int descriptor, const char *address, const
               KV("address", address ? address : ""), KV("reason", reason ? reason : ""));
     call_free(call);
     done(owner, descriptor, address, reason);
+}
+
+/* All that were sent, or all. */
+static void refuse_all(struct dialer *dialer, bool unsent, const char *reason)
+{
+    for (size_t i = 0; i < DIALS_MAX; i++) {
+        struct call *call = dialer->calls[i];
+        if (call && (unsent || call->sent))
+            finish(call, -1, NULL, reason);
+    }
 }
 
 static void send_call(struct call *call)
@@ -126,7 +132,6 @@ static void send_call(struct call *call)
 /* What it was asked for is lost; the process itself may still be ending. */
 static void lose(struct dialer *dialer, const char *reason)
 {
-    struct call *call;
     if (!is_up(dialer))
         return;
     dialer->state = DIALER_ENDING;
@@ -136,8 +141,7 @@ static void lose(struct dialer *dialer, const char *reason)
                   dialer->process.pid, reason);
     pipe_close(dialer->pipe);
     dialer->pipe = NULL;
-    while ((call = TAILQ_FIRST(&dialer->calls)) && call->sent)
-        finish(call, -1, NULL, "the hub's dialer ended");
+    refuse_all(dialer, false, "the hub's dialer ended");
 }
 
 static void end(struct dialer *dialer, const char *reason)
@@ -163,7 +167,7 @@ static void on_pause_over(void *owner)
 {
     struct dialer *dialer = owner;
     struct fault fault = {""};
-    if (TAILQ_EMPTY(&dialer->calls) || start(dialer, &fault) == 0)
+    if (dialer->call_count == 0 || start(dialer, &fault) == 0)
         return;
     log_error(SAY("the dialer cannot be started"), KV("reason", fault.text));
     if (dialer->state == DIALER_ABSENT)
@@ -339,7 +343,6 @@ static int run_process(struct dialer *dialer, int descriptor, struct fault *faul
 static int start(struct dialer *dialer, struct fault *fault)
 {
     static const struct pipe_handlers handlers = {on_message, on_broken};
-    struct call *call;
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return fault_set(fault, "cannot make a pipe to the dialer: %s", strerror(errno));
@@ -358,8 +361,10 @@ static int start(struct dialer *dialer, struct fault *fault)
         0)
         log_warning(SAY("the dialer starts without a deadline"));
     send_settings(dialer, MESSAGE_HELLO);
-    TAILQ_FOREACH(call, &dialer->calls, entry)
-    send_call(call);
+    for (size_t i = 0; i < DIALS_MAX; i++) {
+        if (dialer->calls[i])
+            send_call(dialer->calls[i]);
+    }
     return 0;
 }
 
@@ -373,7 +378,6 @@ static struct dialer *the_dialer(struct hub *hub)
     if (!dialer)
         return NULL;
     dialer->hub = hub;
-    TAILQ_INIT(&dialer->calls);
     hub->dialer = dialer;
     return dialer;
 }
@@ -407,7 +411,9 @@ static struct call *call_new(struct dialer *dialer, const char *host, struct fau
     }
     call->dialer = dialer;
     call->id = ++dialer->last_id;
-    TAILQ_INSERT_TAIL(&dialer->calls, call, entry);
+    while (dialer->calls[call->place])
+        call->place++;
+    dialer->calls[call->place] = call;
     dialer->call_count++;
     return call;
 }
@@ -452,13 +458,11 @@ void hub_dial_cancel(struct hub *hub, uint64_t id)
 void dialer_stop(struct hub *hub)
 {
     struct dialer *dialer = hub->dialer;
-    struct call *call;
     if (!dialer)
         return;
     end(dialer, "the hub is stopping");
     timeout_clear(&dialer->timeout);
-    while ((call = TAILQ_FIRST(&dialer->calls)))
-        finish(call, -1, NULL, "the hub is stopping");
+    refuse_all(dialer, true, "the hub is stopping");
 }
 
 void dialer_tell_settings(struct hub *hub)
