@@ -6,12 +6,14 @@
 #define _GNU_SOURCE
 #include "parent/connections.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "parent/opens.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
@@ -58,14 +60,37 @@ static struct connection *connection_new(struct forward *forward, int descriptor
     return NULL;
 }
 
-void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries)
+void connection_opened_by(struct connection *connection, struct session *opener)
+{
+    if (connection->opener)
+        TAILQ_REMOVE(&connection->opener->opened, connection, of_opener);
+    connection->opener = opener;
+    if (!opener)
+        return;
+    TAILQ_INSERT_TAIL(&opener->opened, connection, of_opener);
+    (void)text_copy(connection->operator_name, sizeof connection->operator_name,
+                    opener->operator_name);
+}
+
+char *connection_visitor(const struct connection *connection, char text[CONNECTION_VISITOR_SIZE])
+{
+    (void)snprintf(text, CONNECTION_VISITOR_SIZE, "%s%s%s", connection->operator_name,
+                   connection->operator_name[0] != '\0' ? "@" : "", connection->visitor);
+    return text;
+}
+
+void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries,
+                      struct open *open)
 {
     struct connection *connection = connection_new(forward, descriptor, visitor, tries);
     if (!connection) {
         forward_error(forward, "out of memory");
+        open_refuse(open, "busy: the hub is out of memory");
         tcp_reset(descriptor);
         return;
     }
+    connection->open = open;
+    open_connects(open, connection);
     TAILQ_INSERT_TAIL(&connection->hub->connection_list, connection, entry);
     TAILQ_INSERT_TAIL(&connection->session->connections, connection, of_session);
     TAILQ_INSERT_TAIL(&forward->connections, connection, of_forward);
@@ -167,6 +192,8 @@ static void connection_free(struct connection *connection)
 {
     struct hub *hub = connection->hub;
     leave_grant(connection);
+    connection_opened_by(connection, NULL);
+    open_refuse(connection->open, "offline: the site's session ended");
     TAILQ_REMOVE(&hub->connection_list, connection, entry);
     registry_remove(&hub->connections, connection);
     if (connection->descriptor >= 0)
@@ -178,23 +205,29 @@ static void connection_free(struct connection *connection)
 static void return_visitor(struct connection *connection)
 {
     struct forward *forward = connection->forward;
+    struct open *open = connection->open;
     int descriptor = connection->descriptor;
     connection->descriptor = -1;
     if (descriptor < 0)
         return;
+    connection->open = NULL;
     leave_forward(connection);
-    if (forward && !connection->closing && !connection->hub->stopping)
-        visitor_wait(forward, descriptor, connection->visitor, connection->tries + 1);
-    else
-        tcp_reset(descriptor);
+    connection_opened_by(connection, NULL);
+    if (forward && !connection->closing && !connection->hub->stopping) {
+        visitor_wait(forward, descriptor, connection->visitor, connection->tries + 1, open);
+        return;
+    }
+    open_refuse(open, "offline: the connection was closed by the hub");
+    tcp_reset(descriptor);
 }
 
 static void log_closed(const struct connection *connection, const char *reason)
 {
     const char *site = connection->session ? connection->session->site_name : "";
     const char *kind = connection->is_outbound ? "outbound" : "forward";
+    char visitor[CONNECTION_VISITOR_SIZE];
     log_info(KV("site", site), KV(kind, connection->port), KV("connection", connection->id),
-             SAY("closed"), KV("visitor", connection->visitor),
+             SAY("closed"), KV("visitor", connection_visitor(connection, visitor)),
              KV("bytes_in", connection->bytes_in), KV("bytes_out", connection->bytes_out),
              KV("duration_ms", clock_monotonic_ms() - connection->since_ms), KV("reason", reason));
 }
@@ -251,6 +284,17 @@ static void count_refusal(struct forward *forward, const char *reason)
     forward->error_reported = false;
 }
 
+static void refuse_open(struct connection *connection, const char *text)
+{
+    static const char start[] = "refused by the site: ";
+    char reason[REASON_SIZE];
+    struct open *open = connection->open;
+    connection->open = NULL;
+    peer_text(reason, sizeof reason, connection->forward ? connection->forward->last_error : text);
+    bool begins = strncmp(reason, start, sizeof start - 1) == 0;
+    open_refuse(open, "%s%s", begins ? "" : start, reason);
+}
+
 int connection_on_opened(struct connection *connection, const struct message *message,
                          struct fault *fault)
 {
@@ -263,6 +307,8 @@ int connection_on_opened(struct connection *connection, const struct message *me
     if (message->code == VERDICT_GRANTED) {
         connection->state = CONNECTION_OPEN;
         let_go(connection);
+        open_grant(connection->open);
+        connection->open = NULL;
         if (forward) {
             forward->connections_total++;
             forward->health = TARGET_ANSWERS;
@@ -271,6 +317,7 @@ int connection_on_opened(struct connection *connection, const struct message *me
     }
     if (forward)
         count_refusal(forward, message->text);
+    refuse_open(connection, message->text);
     tcp_reset(connection->descriptor);
     connection->descriptor = -1;
     return 0;

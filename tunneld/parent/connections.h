@@ -19,12 +19,16 @@ struct connection {
     TAILQ_ENTRY(connection) entry;      /* hub->connection_list */
     TAILQ_ENTRY(connection) of_session; /* or worker->lost */
     TAILQ_ENTRY(connection) of_forward; /* or of outbound */
+    TAILQ_ENTRY(connection) of_opener;  /* opener->opened */
     struct hub *hub;
     struct worker *worker;
     struct session *session;   /* NULL: lost */
     struct forward *forward;   /* NULL: removed, lost, or of the other kind */
     struct outbound *outbound; /* the same */
     bool is_outbound;
+    struct open *open;             /* an operator's channel that is not attached yet; or NULL */
+    struct session *opener;        /* the operator's session; NULL: a visitor's, or it has ended */
+    char operator_name[NAME_SIZE]; /* "": a visitor's */
     enum connection_state state;
     bool closing;   /* we told the worker to close it */
     int descriptor; /* our duplicate; -1 after OPENED */
@@ -39,8 +43,14 @@ struct connection {
 struct site *connection_site(const struct connection *connection);
 /* Is there room for one more visitor, connected or waiting? */
 bool connections_have_room(const struct hub *hub);
-/* Hands a visitor to the forward's session.  Takes the descriptor. */
-void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries);
+/* Hands a visitor to the forward's session.  Takes the descriptor.  `open`: it is an operator. */
+void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries,
+                      struct open *open);
+/* It belongs to that operator's session from now on, or (NULL) to none. */
+void connection_opened_by(struct connection *connection, struct session *opener);
+/* "192.0.2.7:50122", "alice@192.0.2.7:50122". */
+#define CONNECTION_VISITOR_SIZE (NAME_SIZE + ENDPOINT_SIZE)
+char *connection_visitor(const struct connection *connection, char text[CONNECTION_VISITOR_SIZE]);
 /* Counts a socket to what an outbound grant names, which the session's worker gets for its channel
  * (the caller sends it); `visitor`: who connected at the site.  NULL: out of memory. */
 struct connection *connection_outbound(struct outbound *outbound, struct session *session,

@@ -10,7 +10,7 @@
 #include "parent/connections.h"
 #include "parent/forwards.h"
 #include "parent/identify.h"
-#include "parent/outbound_open.h"
+#include "parent/opens.h"
 #include "parent/peer_text.h"
 #include "parent/publish.h"
 #include "parent/query.h"
@@ -29,6 +29,7 @@ struct rule {
                       struct fault *fault);
     int (*worker)(struct worker *worker, const struct message *message, struct fault *fault);
     unsigned states; /* of the session */
+    bool site_only;  /* never of an operator's session */
     bool closing;    /* also while the session is closing */
 };
 
@@ -51,11 +52,15 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_REDEEM] = {.session = identify_on_redeem, .states = IN(SESSION_LOGIN)},
     [MESSAGE_UP] = {.session = session_on_up, .states = IN(SESSION_LOGIN)},
     [MESSAGE_QUERY] = {.session = query_on_query, .states = IN(SESSION_UP)},
-    [MESSAGE_PUBLISH] = {.session = publish_on_publish, .states = IN(SESSION_UP)},
-    [MESSAGE_UNPUBLISH] = {.session = publish_on_unpublish, .states = IN(SESSION_UP)},
-    [MESSAGE_REPORT] = {.session = forward_on_report, .states = IN(SESSION_UP)},
-    [MESSAGE_OPEN] = {.session = outbound_on_open, .states = IN(SESSION_UP)},
-    [MESSAGE_ROTATE] = {.session = rotation_on_rotate, .states = IN(SESSION_UP)},
+    [MESSAGE_PUBLISH] = {.session = publish_on_publish,
+                         .states = IN(SESSION_UP),
+                         .site_only = true},
+    [MESSAGE_UNPUBLISH] = {.session = publish_on_unpublish,
+                           .states = IN(SESSION_UP),
+                           .site_only = true},
+    [MESSAGE_REPORT] = {.session = forward_on_report, .states = IN(SESSION_UP), .site_only = true},
+    [MESSAGE_ROTATE] = {.session = rotation_on_rotate, .states = IN(SESSION_UP), .site_only = true},
+    [MESSAGE_OPEN] = {.session = open_on_open, .states = IN(SESSION_UP)},
     [MESSAGE_REFUSAL] = {.session = session_on_refusal, .states = IN_ANY},
     [MESSAGE_ALIVE] = {.session = session_on_alive, .states = IN_ANY},
     [MESSAGE_GONE] = {.session = session_on_gone, .states = IN_ANY, .closing = true},
@@ -74,6 +79,9 @@ static int to_session(const struct rule *rule, struct worker *worker, const stru
         return 0;
     if (session->state != SESSION_CLOSING && (rule->states & IN(session->state)) == 0)
         return fault_set(fault, "%s about session %llu at the wrong time",
+                         message_name(message->type), (unsigned long long)message->sid);
+    if (session->role == ROLE_OPERATOR && rule->site_only)
+        return fault_set(fault, "%s about session %llu, which is an operator's",
                          message_name(message->type), (unsigned long long)message->sid);
     return rule->session(session, message, fault);
 }

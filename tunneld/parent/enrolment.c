@@ -21,7 +21,7 @@ static const char *const result_texts[] = {
     [REDEEM_ELSEWHERE] = "token used outside its network",
     [REDEEM_DISABLED] = "token of a disabled site",
     [REDEEM_OTHER_KEY] = "token used before by another key",
-    [REDEEM_KEY_TAKEN] = "the key belongs to another site",
+    [REDEEM_KEY_TAKEN] = "the key belongs to another site or to an operator",
     [REDEEM_FAILED] = "the store failed",
 };
 
@@ -92,10 +92,12 @@ static enum redeem_result bind_key(struct store *store, const struct redemption 
                                    struct fault *fault)
 {
     struct key_row key;
+    char owner[NAME_SIZE];
+    int taken = store_operator_of_key(store, redemption->key, owner, fault);
     int found = store_key_find(store, redemption->key, &key, fault);
-    if (found < 0)
+    if (found < 0 || taken < 0)
         return REDEEM_FAILED;
-    if (found == 1 && key.site != row->site)
+    if (taken == 1 || (found == 1 && key.site != row->site))
         return REDEEM_KEY_TAKEN;
     int rc;
     if (found == 1)

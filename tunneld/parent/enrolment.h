@@ -22,7 +22,7 @@ enum redeem_result {
     REDEEM_ELSEWHERE, /* from a network that the keyfile does not allow */
     REDEEM_DISABLED,  /* the site is */
     REDEEM_OTHER_KEY, /* used by another key: alarm */
-    REDEEM_KEY_TAKEN, /* the key is another site's */
+    REDEEM_KEY_TAKEN, /* the key is another site's, or an operator's */
     REDEEM_FAILED,    /* the store; the fault says why */
 };
 

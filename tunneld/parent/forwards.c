@@ -33,8 +33,9 @@ struct forward *forward_new(struct site *site, const struct grant *grant)
     char text[HOST_PORT_SIZE];
     forward->site = site;
     forward->grant = *grant;
-    (void)text_copy(forward->listen, sizeof forward->listen,
-                    host_port_format(grant->address, grant->port, text));
+    (void)text_copy(
+        forward->listen, sizeof forward->listen,
+        host_port_format(grant->policy.private ? "private" : grant->address, grant->port, text));
     TAILQ_INIT(&forward->waiting);
     TAILQ_INIT(&forward->connections);
     return forward;
@@ -49,6 +50,11 @@ void forward_free(struct forward *forward)
     free(forward);
 }
 
+bool forward_is_held(const struct forward *forward)
+{
+    return !forward->session && (forward->listener || forward->hold);
+}
+
 enum forward_state forward_state(const struct forward *forward)
 {
     if (!forward->grant.enabled || !forward->site->row.enabled)
@@ -57,7 +63,7 @@ enum forward_state forward_state(const struct forward *forward)
         return FORWARD_PUBLISHED;
     if (forward->refusal[0] != '\0' && !TAILQ_EMPTY(&forward->site->sessions))
         return FORWARD_REFUSED;
-    return forward->listener ? FORWARD_WAITING : FORWARD_OFFLINE;
+    return forward_is_held(forward) ? FORWARD_WAITING : FORWARD_OFFLINE;
 }
 
 const char *forward_state_name(enum forward_state state)
@@ -94,9 +100,9 @@ static void take_visitor(struct forward *forward, int descriptor, const struct s
         return;
     }
     if (forward->session)
-        connection_start(forward, descriptor, text, 0);
+        connection_start(forward, descriptor, text, 0, NULL);
     else
-        visitor_wait(forward, descriptor, text, 0);
+        visitor_wait(forward, descriptor, text, 0, NULL);
 }
 
 static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
@@ -109,7 +115,7 @@ static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
 
 static int bind_listener(struct forward *forward, struct fault *fault)
 {
-    if (forward->listener)
+    if (forward->listener || forward->grant.policy.private)
         return 0;
     struct hub *hub = forward->site->hub;
     if (tcp_listener_open(hub->loop, forward->grant.address, forward->grant.port, false, on_visitor,
@@ -155,7 +161,7 @@ void forward_withdraw(struct forward *forward, const char *reason)
     lose_publisher(forward, reason);
     tcp_listener_close(forward->listener);
     forward->listener = NULL;
-    visitors_reset(forward);
+    visitors_reset(forward, reason);
 }
 
 void forward_cut(struct forward *forward, const char *reason)

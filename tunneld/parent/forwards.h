@@ -47,6 +47,8 @@ struct forward *forward_new(struct site *site, const struct grant *grant);
 /* Closes everything first. */
 void forward_free(struct forward *forward);
 
+/* Do those who come wait for the publisher to come back? */
+bool forward_is_held(const struct forward *forward);
 enum forward_state forward_state(const struct forward *forward);
 const char *forward_state_name(enum forward_state state);
 /* Why it is in that state, for people; "" where the state says it all. */

@@ -65,6 +65,11 @@ static int check_offer(const struct grant_offer *offer, const char *site, const 
     const struct grant *grant = offer->grant;
     if (!grant->enabled)
         return fault_set(fault, "port %u of site %s is disabled", (unsigned)grant->port, site);
+    if (grant->policy.private && !grant_means(grant, asked))
+        return fault_set(fault,
+                         "port %u of site %s is private and listens nowhere, also not on '%.64s': "
+                         "ask for it without an address",
+                         (unsigned)grant->port, site, asked);
     if (!grant_means(grant, asked))
         return fault_set(fault,
                          "port %u is granted to site %s on %s, not on '%.64s': ask for it without "

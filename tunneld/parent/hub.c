@@ -21,6 +21,7 @@
 #include "parent/dialer.h"
 #include "parent/doors.h"
 #include "parent/forwards.h"
+#include "parent/operators.h"
 #include "parent/reload.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
@@ -67,7 +68,9 @@ static int open_state(struct hub *hub, struct fault *fault)
         file_join(hub->state_dir, "hub.db", path, sizeof path, fault) != 0 ||
         store_open(path, &hub->store, fault) != 0)
         return -1;
-    return sites_load(hub, fault);
+    if (sites_load(hub, fault) != 0)
+        return -1;
+    return operators_load(hub, fault);
 }
 
 /* May we make a socket at the default place?  A user without $XDG_RUNTIME_DIR may not. */
@@ -211,6 +214,7 @@ void hub_stopped(struct hub *hub)
         events_flush(hub);
     timeout_clear(&hub->events.flush);
     timeout_clear(&hub->minute);
+    timeout_clear(&hub->operator_tick);
     timeout_clear(&hub->deadline);
     for (size_t i = 0; i < hub->signal_count; i++)
         uv_close((uv_handle_t *)&hub->signals[i], NULL);
@@ -224,6 +228,7 @@ void hub_stopped(struct hub *hub)
 static void release(struct hub *hub)
 {
     sites_release(hub);
+    operators_release(hub);
     store_close(hub->store);
     host_keys_release(&hub->keys);
     hub_settings_release(&hub->settings);
@@ -246,6 +251,7 @@ int hub_run(const struct hub_options *options, struct fault *fault)
     hub->started_s = clock_wall_s();
     hub->started_ms = clock_monotonic_ms();
     TAILQ_INIT(&hub->sites);
+    TAILQ_INIT(&hub->operators);
     TAILQ_INIT(&hub->connection_list);
     events_init(&hub->events);
     int rc = start(hub, fault);

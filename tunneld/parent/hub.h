@@ -24,10 +24,12 @@
 struct connection;
 struct dialer;
 struct door;
+struct hub_operator;
 struct site;
 struct worker;
 
 TAILQ_HEAD(connection_list, connection);
+TAILQ_HEAD(operator_list, hub_operator);
 TAILQ_HEAD(site_list, site);
 
 struct hub {
@@ -61,6 +63,9 @@ struct hub {
     void *sites_by_name;    /* tsearch(3) */
     struct registry sites_by_id;
     size_t site_count, sites_online;
+    struct operator_list operators; /* by name; owned */
+    size_t operator_count;
+    struct timeout *operator_tick;          /* while one with a session will expire */
     struct registry sessions;               /* owned, each also by its worker's list */
     struct registry connections;            /* owned */
     struct connection_list connection_list; /* the same, oldest first */

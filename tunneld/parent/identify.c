@@ -13,6 +13,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "parent/enrolment.h"
+#include "parent/operators.h"
 #include "parent/peer_text.h"
 #include "parent/query.h"
 #include "parent/sites.h"
@@ -100,13 +101,35 @@ static void identify_site(struct session *session, const struct message *message
     session_reply(session, message->request, VERDICT_GRANTED, "");
 }
 
+static const char *reason_to_refuse_operator(const struct hub_operator *person,
+                                             const struct public_key *key)
+{
+    if (key->length != person->row.key.length ||
+        memcmp(key->blob, person->row.key.blob, key->length) != 0)
+        return "not the operator's key";
+    return operator_has_expired(person) ? "the operator has expired" : NULL;
+}
+
+static void identify_operator(struct session *session, const struct message *message,
+                              const struct public_key *key, struct hub_operator *person)
+{
+    const char *reason = reason_to_refuse_operator(person, key);
+    if (reason) {
+        refuse_login(session, message, reason);
+        return;
+    }
+    if ((message->flags & MESSAGE_PROVEN) != 0)
+        operator_identify(person, session);
+    session_reply(session, message->request, VERDICT_OPERATOR, "");
+}
+
 int identify_on_identify(struct session *session, const struct message *message,
                          struct fault *fault)
 {
     (void)fault;
     struct public_key key;
     struct fault refusal = {""};
-    if (session->site) {
+    if (session->site || session->person) {
         refuse_login(session, message, "it is identified already");
         return 0;
     }
@@ -114,8 +137,11 @@ int identify_on_identify(struct session *session, const struct message *message,
         refuse_login(session, message, refusal.text);
         return 0;
     }
+    struct hub_operator *person = operator_find(session->hub, message->user);
     if (strcmp(message->user, ENROL_USER) == 0)
         identify_enrol(session, message, &key);
+    else if (person)
+        identify_operator(session, message, &key, person);
     else
         identify_site(session, message, &key);
     return 0;
@@ -131,7 +157,7 @@ static bool site_is_enabled(void *owner, int64_t site_id)
 static void raise_alarm(struct session *session, const struct keyfile_row *row)
 {
     struct site *site = registry_find(&session->hub->sites_by_id, (uint64_t)row->site);
-    if (!site || !site_may_audit(site))
+    if (!site || !refusals_may_audit(&site->refusals))
         return;
     event_say(session->hub, "keyfile.alarm", row->site_name, NULL, session->peer,
               "keyfile %s was used by key %s from %s; now key %s tries it from %s", row->id,

@@ -53,7 +53,7 @@ static void fail(struct outbound *outbound, const struct session *session, uint6
     refuse(session, request, text);
     (void)snprintf(text, sizeof text, "outbound %.150s: %s", outbound->target,
                    outbound->last_error);
-    site_note_refusal(outbound->site, text);
+    refusals_add(&outbound->site->refusals, text);
 }
 
 static void attach(const struct outbound_dial *dial, int descriptor)

@@ -1,6 +1,7 @@
 /*
  * What a site may ask over SSH about itself: one text for people, one channel for its agent, and
- * that its new key becomes current.  Nothing here shows another site.
+ * that its new key becomes current.  Nothing here shows it another site.  An operator is shown what
+ * it may reach.
  */
 #define _GNU_SOURCE
 #include "parent/query.h"
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "parent/forwards.h"
+#include "parent/operators.h"
 #include "parent/outbound.h"
 #include "parent/peer_text.h"
 #include "parent/rotation.h"
@@ -18,6 +20,48 @@
 #include "parent/snapshots.h"
 
 #define LIST_MAX_BYTES (MESSAGE_DATA_MAX - 4096) /* leaves room for what follows the list */
+
+/* Private grants have no address of their own. */
+static void write_reach(FILE *out, const struct hub_operator *person, const struct forward *forward)
+{
+    const char *reason = forward_reason(forward);
+    if (operator_may_reach(person, forward))
+        (void)fprintf(out, "  %s:%u -> %s  %s%s%s\n", forward->site->row.name,
+                      (unsigned)forward->grant.port, forward->grant.target,
+                      forward_state_name(forward_state(forward)), reason[0] != '\0' ? ": " : "",
+                      reason);
+}
+
+static void write_operator_forwards(FILE *out, const struct hub_operator *person)
+{
+    const struct site *site;
+    (void)fprintf(out, "\nforwards:\n");
+    TAILQ_FOREACH(site, &person->hub->sites, entry)
+    {
+        for (size_t i = 0; i < site->forward_count; i++) {
+            if (ftell(out) > LIST_MAX_BYTES) {
+                (void)fprintf(out, "  ... and more\n");
+                return;
+            }
+            write_reach(out, person, site->forwards[i]);
+        }
+    }
+}
+
+static void write_operator(FILE *out, const struct session *session)
+{
+    const struct hub_operator *person = session->person;
+    char expires[CLOCK_TEXT_SIZE], scopes[SCOPES_TEXT_MAX];
+    int64_t expires_s = person->row.expires_s;
+    (void)fprintf(out, "%-18s%s\n", "operator", person->row.name);
+    (void)fprintf(out, "%-18stunneld %s\n", "hub", TUNNEL_VERSION);
+    (void)fprintf(out, "%-18s%s\n", "key", person->fingerprint);
+    (void)fprintf(out, "%-18s%s\n", "may reach", scopes_format(&person->row.scopes, scopes));
+    (void)fprintf(out, "%-18s%s\n", "until",
+                  expires_s != 0 ? clock_format(expires_s, expires) : "removed");
+    write_operator_forwards(out, person);
+    refusals_write(&person->refusals, out);
+}
 
 static void write_session(FILE *out, const char *what, const struct session *session)
 {
@@ -59,19 +103,6 @@ static void write_outbound(FILE *out, const struct site *site)
     }
 }
 
-static void write_refusals(FILE *out, const struct site *site)
-{
-    size_t kept = site->next_refusal < REFUSALS_KEPT ? site->next_refusal : REFUSALS_KEPT;
-    if (kept > 0)
-        (void)fprintf(out, "\nrefused lately:\n");
-    for (size_t i = 0; i < kept; i++) {
-        const struct refusal *refusal =
-            &site->refusals[(site->next_refusal - kept + i) % REFUSALS_KEPT];
-        char time[CLOCK_TEXT_SIZE];
-        (void)fprintf(out, "  %s  %s\n", clock_format(refusal->time_s, time), refusal->text);
-    }
-}
-
 static void write_status(FILE *out, const struct session *session)
 {
     const struct site *site = session->site;
@@ -87,7 +118,7 @@ static void write_status(FILE *out, const struct session *session)
         (void)fprintf(out, "%-18snone\n", "publisher");
     write_forwards(out, site);
     write_outbound(out, site);
-    write_refusals(out, site);
+    refusals_write(&site->refusals, out);
 }
 
 /* How the peer reaches us with its key, as one types it. */
@@ -173,11 +204,24 @@ static void answer_activate(struct session *session, uint64_t request)
         session_reply(session, request, VERDICT_REFUSED, fault.text);
 }
 
+static void answer_operator(struct session *session, uint64_t request, const char *command)
+{
+    static const char reason[] = "only the command 'status' is served here";
+    if (session->person && strcmp(command, "status") == 0) {
+        answer_text(session, request, write_operator);
+        return;
+    }
+    session_refused(session, reason);
+    session_reply(session, request, VERDICT_REFUSED, reason);
+}
+
 int query_on_query(struct session *session, const struct message *message, struct fault *fault)
 {
     (void)fault;
     const char *command = message->text;
-    if (session->role == ROLE_ENROLLED) {
+    if (session->role == ROLE_OPERATOR) {
+        answer_operator(session, message->request, command);
+    } else if (session->role == ROLE_ENROLLED) {
         answer_text(session, message->request, write_enrolled);
     } else if (command[0] == '\0' || strcmp(command, "status") == 0) {
         answer_text(session, message->request, write_status);

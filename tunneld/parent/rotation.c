@@ -48,7 +48,7 @@ static const char *reason_to_refuse(const struct session *session)
 static void say_rotating(const struct session *session, const struct public_key *key)
 {
     char fingerprint[FINGERPRINT_SIZE];
-    if (site_may_audit(session->site))
+    if (refusals_may_audit(&session->site->refusals))
         event_say(session->hub, "site.rotating", session->site_name, NULL, session->peer,
                   "key %s is pending, key %s is current", public_key_fingerprint(key, fingerprint),
                   session->fingerprint);
@@ -58,9 +58,13 @@ static int bind_key(struct session *session, const struct public_key *key, struc
 {
     struct site *site = session->site;
     struct key_row row;
+    char owner[NAME_SIZE];
+    int taken = store_operator_of_key(site->hub->store, key, owner, fault);
     int found = store_key_find(site->hub->store, key, &row, fault);
-    if (found < 0)
+    if (found < 0 || taken < 0)
         return -1;
+    if (taken == 1)
+        return fault_set(fault, "the new key belongs to an operator");
     if (found == 1 && row.site == site->row.id)
         return 0; /* bound before, and the answer got lost */
     if (found == 1)

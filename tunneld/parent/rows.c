@@ -89,11 +89,13 @@ json_t *row_session(const struct session *session)
     const struct site_row *site = session->site ? &session->site->row : &unknown;
     const char *role = session_is_publisher(session)    ? "publisher"
                        : session->role == ROLE_ENROLLED ? "enrol"
+                       : session->role == ROLE_OPERATOR ? "operator"
                                                         : "site";
     json_t *rtt_ms =
         session->rtt_us != 0 ? json_real((double)session->rtt_us / 1000.0) : json_null();
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:i}", "id",
-                     (json_int_t)session->id, "site", session->site_name, "role", role, "peer",
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:i}",
+                     "id", (json_int_t)session->id, "site", json_words(session->site_name),
+                     "operator", json_words(session->operator_name), "role", role, "peer",
                      session->peer, "software", json_words(session->software), "cipher",
                      json_words(session->cipher), "key", session->fingerprint, "since",
                      json_time(session->since_s), "since_s", seconds_since(session->since_ms),
@@ -131,15 +133,48 @@ json_t *row_outbound(const struct outbound *outbound)
                      "created", json_time(outbound->row.created_s));
 }
 
+static json_t *list_scopes(const struct scopes *scopes)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < scopes->count; i++) {
+        char text[SCOPE_TEXT_SIZE];
+        (void)json_array_append_new(list, json_string(scope_format(&scopes->items[i], text)));
+    }
+    return list;
+}
+
+json_t *row_operator(const struct hub_operator *person)
+{
+    json_int_t sessions = 0, connections = 0;
+    const struct session *session;
+    const struct connection *connection;
+    TAILQ_FOREACH(session, &person->sessions, of_operator)
+    {
+        sessions += session->authenticated;
+        TAILQ_FOREACH(connection, &session->opened, of_opener)
+        connections++;
+    }
+    const char *state = operator_has_expired(person) ? "expired"
+                        : sessions > 0               ? "online"
+                                                     : "offline";
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:o, s:o}", "name", person->row.name, "state",
+                     state, "key", person->fingerprint, "sites", list_scopes(&person->row.scopes),
+                     "sessions", sessions, "connections", connections, "expires",
+                     json_time(person->row.expires_s), "created", json_time(person->row.created_s));
+}
+
 json_t *row_connection(const struct connection *connection)
 {
     const struct forward *forward = connection->forward;
     const struct outbound *outbound = connection->outbound;
+    char visitor[CONNECTION_VISITOR_SIZE];
     return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "id", (json_int_t)connection->id,
-        "site", forward ? forward->site->row.name : outbound->site->row.name, "direction",
+        "{s:I, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:I}", "id",
+        (json_int_t)connection->id, "site",
+        forward ? forward->site->row.name : outbound->site->row.name, "direction",
         forward ? "in" : "out", "listen", forward ? forward->listen : outbound->listen, "visitor",
-        connection->visitor, "target", forward ? forward->grant.target : outbound->target, "state",
+        connection_visitor(connection, visitor), "operator", json_words(connection->operator_name),
+        "target", forward ? forward->grant.target : outbound->target, "state",
         connection->state == CONNECTION_OPEN ? "open" : "opening", "since",
         json_time(connection->since_s), "duration_s", seconds_since(connection->since_ms),
         "bytes_in", (json_int_t)connection->bytes_in, "bytes_out",

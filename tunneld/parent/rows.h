@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "parent/connections.h"
+#include "parent/operators.h"
 #include "parent/sessions.h"
 #include "parent/sites.h"
 
@@ -15,6 +16,7 @@ json_t *row_port(const struct forward *forward);
 json_t *row_session(const struct session *session);
 json_t *row_forward(const struct forward *forward);
 json_t *row_outbound(const struct outbound *outbound);
+json_t *row_operator(const struct hub_operator *person);
 /* Of one that is counted under a grant. */
 json_t *row_connection(const struct connection *connection);
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "parent/operators.h"
 #include "parent/peer_text.h"
 #include "parent/publish.h"
 #include "parent/sessions.h"
@@ -71,9 +72,41 @@ static void bound_side_sessions(struct site *site)
         session_close(idle ? idle : serving, "too many sessions of this site that publish nothing");
 }
 
+static void bound_operator_sessions(struct session *session)
+{
+    size_t count = 0;
+    const struct session *other;
+    TAILQ_FOREACH(other, &session->person->sessions, of_operator)
+    count += other->state == SESSION_UP;
+    if (count > OPERATOR_SESSIONS_MAX)
+        session_close(session, "too many sessions of this operator");
+}
+
+static void bound_sessions(struct session *session)
+{
+    struct hub *hub = session->hub;
+    if (hub->session_count > hub->settings.max_sessions)
+        session_close(session, "the hub has as many sessions as it may have");
+    else if (session->site)
+        bound_side_sessions(session->site);
+    else if (session->person)
+        bound_operator_sessions(session);
+}
+
+static void log_up(const struct session *session)
+{
+    bool is_operator = session->role == ROLE_OPERATOR;
+    log_info(KV(is_operator ? "operator" : "site",
+                is_operator ? session->operator_name : session->site_name),
+             KV("session", session->id), SAY("up"), KV("peer", session->peer),
+             KV("software", session->software), KV("cipher", session->cipher),
+             KV("key", session->fingerprint));
+}
+
 int session_on_up(struct session *session, const struct message *message, struct fault *fault)
 {
-    if (session->role != ROLE_SITE && session->role != ROLE_ENROLLED)
+    if (session->role != ROLE_SITE && session->role != ROLE_ENROLLED &&
+        session->role != ROLE_OPERATOR)
         return fault_set(fault, "UP of session %llu, whose key was not granted",
                          (unsigned long long)session->id);
     struct hub *hub = session->hub;
@@ -87,13 +120,8 @@ int session_on_up(struct session *session, const struct message *message, struct
     session->since_ms = clock_monotonic_ms();
     peer_text(session->software, sizeof session->software, message->text);
     peer_text(session->cipher, sizeof session->cipher, message->address);
-    log_info(KV("site", session->site_name), KV("session", session->id), SAY("up"),
-             KV("peer", session->peer), KV("software", session->software),
-             KV("cipher", session->cipher), KV("key", session->fingerprint));
-    if (hub->session_count > hub->settings.max_sessions)
-        session_close(session, "the hub has as many sessions as it may have");
-    else
-        bound_side_sessions(session->site);
+    log_up(session);
+    bound_sessions(session);
     return 0;
 }
 
@@ -106,15 +134,22 @@ int session_on_alive(struct session *session, const struct message *message, str
     return 0;
 }
 
+void session_refused(struct session *session, const char *text)
+{
+    if (session->site && session->authenticated)
+        site_refused(session->site, session->peer, text);
+    else if (session->person && session->authenticated)
+        operator_refused(session->person, session->peer, text);
+    else
+        log_debug(KV("session", session->id), SAY("refused"), KV("asked", text));
+}
+
 int session_on_refusal(struct session *session, const struct message *message, struct fault *fault)
 {
     (void)fault;
     char what[REASON_SIZE];
     peer_text(what, sizeof what, message->text);
-    if (session->site && session->authenticated)
-        site_refused(session->site, session->peer, what);
-    else
-        log_debug(KV("session", session->id), SAY("refused"), KV("asked", what));
+    session_refused(session, what);
     return 0;
 }
 

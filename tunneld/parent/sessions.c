@@ -14,6 +14,8 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/opens.h"
+#include "parent/operators.h"
 #include "parent/outbound_open.h"
 #include "parent/peer_text.h"
 #include "parent/publish.h"
@@ -51,6 +53,8 @@ static struct session *session_new(struct hub *hub, struct worker *worker,
     session->since_ms = clock_monotonic_ms();
     TAILQ_INIT(&session->connections);
     TAILQ_INIT(&session->requests);
+    TAILQ_INIT(&session->opens);
+    TAILQ_INIT(&session->opened);
     if (registry_add(&hub->sessions, session) == 0)
         return session;
     free(session);
@@ -149,6 +153,7 @@ void session_close(struct session *session, const char *reason)
     forwards_hold_session(session, reason);
     publish_forget(session);
     outbound_forget_session(session);
+    opens_forget(session);
     if (timeout_set(session->hub->loop, &session->overdue, OVERDUE_MS, on_overdue, session) != 0)
         log_warning(KV("session", session->id), SAY("closes without a deadline: out of memory"));
 }
@@ -192,6 +197,9 @@ static void log_end(const struct session *session, const char *reason)
     if (!session->authenticated)
         log_debug(KV("session", session->id), SAY("ended before it was authenticated"),
                   KV("peer", session->peer), KV("reason", reason));
+    else if (session->role == ROLE_OPERATOR)
+        log_info(KV("operator", session->operator_name), KV("session", session->id), SAY("ended"),
+                 KV("peer", session->peer), KV("duration_s", age_s), KV("reason", reason));
     else
         log_info(KV("site", session->site_name), KV("session", session->id), SAY("ended"),
                  KV("peer", session->peer), KV("duration_s", age_s), KV("reason", reason));
@@ -206,7 +214,9 @@ void session_end(struct session *session, const char *reason)
     forwards_hold_session(session, reason);
     publish_forget(session);
     outbound_forget_session(session);
+    opens_forget(session);
     connections_lose(session, reason);
+    operator_leave(session);
     if (session->site)
         leave_site(session, reason);
     log_end(session, reason);
@@ -237,7 +247,7 @@ void session_serve(struct session *session)
 static void end_old_key(struct session *session, struct session *kept, bool rotation)
 {
     struct site *site = session->site;
-    if (!rotation || site_may_audit(site))
+    if (!rotation || refusals_may_audit(&site->refusals))
         event_say(session->hub, rotation ? "site.rotated" : "site.activated", site->row.name, NULL,
                   session->peer, "key %s is current now", session->fingerprint);
     if (kept)

@@ -23,10 +23,14 @@ enum session_role {
     ROLE_ENROLLING, /* as `enrol`, a key proven, the token missing */
     ROLE_ENROLLED,  /* as `enrol`, its key is now pending: may read what to do next */
     ROLE_SITE,      /* a site's key proven */
+    ROLE_OPERATOR,  /* an operator's key proven */
 };
 
+struct open;
+struct hub_operator;
 struct publish_request;
 struct source;
+TAILQ_HEAD(open_list, open);
 TAILQ_HEAD(publish_requests, publish_request);
 
 struct session {
@@ -36,6 +40,9 @@ struct session {
     struct hub *hub;
     struct worker *worker;
     struct site *site; /* whose list it is in; NULL: unknown yet, or removed */
+    TAILQ_ENTRY(session) of_operator;
+    struct hub_operator *person; /* NULL: none, or removed */
+    char operator_name[NAME_SIZE];
     enum session_state state;
     enum session_role role;
     bool authenticated;     /* UP came: it has left the login slots */
@@ -55,7 +62,10 @@ struct session {
     struct timeout *overdue;          /* set while it is closing */
     struct publish_requests requests; /* wait for the claim */
     size_t request_count;
-    char reason[REASON_SIZE]; /* why we close it */
+    struct open_list opens; /* an operator's, not answered yet; owned */
+    size_t open_count;
+    struct connection_list opened; /* an operator's; not owned */
+    char reason[REASON_SIZE];      /* why we close it */
 };
 
 /* A stranger's connection was accepted.  Takes the descriptor. */
@@ -82,6 +92,9 @@ void session_reply(const struct session *session, uint64_t request, enum verdict
 void session_reply_data(const struct session *session, uint64_t request, enum verdict verdict,
                         const char *data, size_t length);
 void session_reply_port(const struct session *session, uint64_t request, uint16_t port);
+
+/* Something was refused to it: said where its site or operator shows it. */
+void session_refused(struct session *session, const char *text);
 
 /* Messages.  -1: the worker broke the rules. */
 int session_on_up(struct session *session, const struct message *message, struct fault *fault);

@@ -12,12 +12,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/forwards.h"
+#include "parent/operators.h"
 #include "parent/outbound.h"
-#include "parent/peer_text.h"
 #include "parent/sessions.h"
 #include "parent/snapshots.h"
-
-#define AUDITED_A_MINUTE 10
 
 static int compare_names(const void *a, const void *b)
 {
@@ -144,6 +142,8 @@ int site_add(struct hub *hub, const char *name, struct site **out, struct fault 
     struct site_row row = {.enabled = true, .created_s = clock_wall_s()};
     if (!text_copy(row.name, sizeof row.name, name))
         return fault_set(fault, "the site's name is too long");
+    if (operator_find(hub, name))
+        return fault_set(fault, "%s is the name of an operator: choose another for the site", name);
     if (store_site_add(hub->store, name, row.created_s, &row.id, fault) != 0)
         return -1;
     *out = site_new(hub, &row);
@@ -284,26 +284,9 @@ void site_forwards_changed(struct site *site)
     }
 }
 
-bool site_may_audit(struct site *site)
-{
-    int64_t minute = clock_wall_s() / 60;
-    if (site->audit_minute != minute) {
-        site->audit_minute = minute;
-        site->audited = 0;
-    }
-    return ++site->audited <= AUDITED_A_MINUTE;
-}
-
-void site_note_refusal(struct site *site, const char *text)
-{
-    struct refusal *refusal = &site->refusals[site->next_refusal++ % REFUSALS_KEPT];
-    refusal->time_s = clock_wall_s();
-    peer_text(refusal->text, sizeof refusal->text, text);
-}
-
 void site_refused(struct site *site, const char *peer, const char *text)
 {
-    site_note_refusal(site, text);
-    if (site_may_audit(site))
+    refusals_add(&site->refusals, text);
+    if (refusals_may_audit(&site->refusals))
         event_say(site->hub, "site.refused", site->row.name, NULL, peer, "%s", text);
 }

@@ -6,8 +6,7 @@
 
 #include "parent/claims.h"
 #include "parent/hub.h"
-
-#define REFUSALS_KEPT 8
+#include "parent/refusals.h"
 
 struct session;
 struct forward;
@@ -15,11 +14,6 @@ struct outbound;
 
 TAILQ_HEAD(site_sessions, session);
 TAILQ_HEAD(outbound_list, outbound);
-
-struct refusal {
-    int64_t time_s; /* 0: none */
-    char text[REASON_SIZE];
-};
 
 struct site {
     uint64_t id;               /* of the store's row: registry key */
@@ -42,10 +36,7 @@ struct site {
     int log_level;           /* of its lines; LOG_DEFAULT: the hub's */
     bool rotate;             /* its agent is asked for a new key */
     uint64_t bound_ms;       /* when it last named a new key; 0: never */
-    struct refusal refusals[REFUSALS_KEPT];
-    size_t next_refusal;
-    int64_t audit_minute; /* audit rows that a peer can cause are bounded by the minute */
-    unsigned audited;
+    struct refusals refusals;
 };
 
 /* All sites and grants of the store. */
@@ -74,11 +65,6 @@ void site_drop_forward(struct site *site, struct forward *forward);
 /* The forwards list changed: sessions that follow it get the new one. */
 void site_forwards_changed(struct site *site);
 
-/* A peer may be refused as often as it likes, but must not push others out of the audit table:
- * false when this minute's share is used up.  Counts. */
-bool site_may_audit(struct site *site);
-/* For `status` alone. */
-void site_note_refusal(struct site *site, const char *text);
 /* Something was refused to an authenticated party of this site: log, event, `status`. */
 void site_refused(struct site *site, const char *peer, const char *text);
 

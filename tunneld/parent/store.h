@@ -1,6 +1,6 @@
 /*
- * What the hub remembers: sites, keys, keyfiles, grants, audit.  SQLite (WAL, full sync), opened
- * by the parent alone; the store_*.c files are the only ones that see sqlite3.h.
+ * What the hub remembers: sites, keys, keyfiles, grants, operators, audit.  SQLite (WAL, full
+ * sync), opened by the parent alone; the store_*.c files are the only ones that see sqlite3.h.
  *
  * Every change is one transaction and durable when the call returns.  Times are wall seconds.
  */
@@ -16,6 +16,7 @@
 #include "keys/token.h"
 #include "parent/cidr.h"
 #include "parent/grants.h"
+#include "parent/scope.h"
 
 #define STORE_AUDIT_MAX 100000 /* rows kept */
 #define STORE_EXISTS    (-2)   /* the name or address is taken */
@@ -154,6 +155,32 @@ int store_outbounds(struct store *store,
 int store_outbound_add(struct store *store, int64_t site, struct outbound_row *row,
                        struct fault *fault) MUST_CHECK;
 int store_outbound_remove(struct store *store, int64_t id, struct fault *fault) MUST_CHECK;
+/* --- operators --- */
+struct operator_row {
+    int64_t id;
+    char name[NAME_SIZE];
+    struct public_key key;
+    struct scopes scopes;
+    int64_t expires_s; /* 0: never */
+    int64_t created_s;
+};
+
+/* By name. */
+int store_operators(struct store *store,
+                    void (*on_operator)(void *owner, const struct operator_row *row), void *owner,
+                    struct fault *fault) MUST_CHECK;
+/* Sets row->id. */
+int store_operator_add(struct store *store, struct operator_row *row,
+                       struct fault *fault) MUST_CHECK;
+/* key, scopes, expires_s. */
+int store_operator_set(struct store *store, const struct operator_row *row,
+                       struct fault *fault) MUST_CHECK;
+int store_operator_remove(struct store *store, int64_t id, struct fault *fault) MUST_CHECK;
+/* Whose key is it?  1 and the name, 0 when it is no operator's (no site's), or negative. */
+int store_operator_of_key(struct store *store, const struct public_key *key, char name[NAME_SIZE],
+                          struct fault *fault) MUST_CHECK;
+int store_site_of_key(struct store *store, const struct public_key *key, char name[NAME_SIZE],
+                      struct fault *fault) MUST_CHECK;
 
 /* --- audit --- */
 struct audit_row {

@@ -23,6 +23,7 @@ verb_handler verb_keyfile_issue, verb_keyfile_list, verb_keyfile_revoke;
 verb_handler verb_port_allow, verb_port_set, verb_port_enable, verb_port_disable, verb_port_remove,
     verb_port_list;
 verb_handler verb_outbound_allow, verb_outbound_remove, verb_outbound_list;
+verb_handler verb_operator_add, verb_operator_set, verb_operator_remove, verb_operator_list;
 verb_handler verb_session_list, verb_session_kick, verb_forward_list, verb_connection_list,
     verb_connection_close;
 

@@ -1,5 +1,6 @@
 /* Control verbs about what lives at the moment: sessions, forwards, connections. */
 #define _GNU_SOURCE
+#include "parent/operators.h"
 #include "parent/rows.h"
 #include "parent/verbs.h"
 #include "parent/workers.h"
@@ -20,30 +21,44 @@ static void list_site_forwards(const struct site *site, json_t *list)
         (void)json_array_append_new(list, row_forward(site->forwards[i]));
 }
 
-/* Answers with what `add` finds in one site or in all. */
-static void reply_list(struct hub *hub, struct control_request *request, const json_t *args,
-                       void (*add)(const struct site *site, json_t *list))
+/* What `add` finds in one site or in all; NULL: refused already. */
+static json_t *list_sites(struct hub *hub, struct control_request *request, const json_t *args,
+                          void (*add)(const struct site *site, json_t *list))
 {
     const struct site *only, *site;
     if (!arg_site_filter(hub, request, args, &only))
-        return;
+        return NULL;
     json_t *list = json_array();
     TAILQ_FOREACH(site, &hub->sites, entry)
     {
         if (!only || site == only)
             add(site, list);
     }
-    control_reply(request, list);
+    return list;
 }
 
 void verb_session_list(struct hub *hub, struct control_request *request, const json_t *args)
 {
-    reply_list(hub, request, args, list_site_sessions);
+    const struct hub_operator *person;
+    const struct session *session;
+    json_t *list = list_sites(hub, request, args, list_site_sessions);
+    TAILQ_FOREACH(person, &hub->operators, entry)
+    {
+        TAILQ_FOREACH(session, &person->sessions, of_operator)
+        {
+            if (list && session->authenticated && arg_text(args, "site")[0] == '\0')
+                (void)json_array_append_new(list, row_session(session));
+        }
+    }
+    if (list)
+        control_reply(request, list);
 }
 
 void verb_forward_list(struct hub *hub, struct control_request *request, const json_t *args)
 {
-    reply_list(hub, request, args, list_site_forwards);
+    json_t *list = list_sites(hub, request, args, list_site_forwards);
+    if (list)
+        control_reply(request, list);
 }
 
 void verb_session_kick(struct hub *hub, struct control_request *request, const json_t *args)
@@ -82,7 +97,8 @@ void verb_connection_close(struct hub *hub, struct control_request *request, con
     }
     const struct site *site = connection_site(connection);
     connection_close(connection, "closed by an administrator");
+    char visitor[CONNECTION_VISITOR_SIZE];
     verb_done(hub, request, site ? site->row.name : NULL, "connection %lld of %s", (long long)id,
-              connection->visitor);
+              connection_visitor(connection, visitor));
     control_reply(request, json_pack("{s:I}", "id", (json_int_t)id));
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/opens.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
 #include "parent/tracing.h"
@@ -24,6 +25,7 @@ struct visitor {
     uv_poll_t poll;
     TAILQ_ENTRY(visitor) entry;
     struct forward *forward;
+    struct open *open; /* an operator's channel; NULL: a visitor's connection */
     int descriptor;
     unsigned tries;
     uint64_t since_ms;
@@ -61,7 +63,18 @@ static void on_hang_up(uv_poll_t *poll, int status, int events)
               KV("visitor", visitor->address),
               KV("waited_ms", clock_monotonic_ms() - visitor->since_ms));
     (void)log_scope(before);
+    open_refuse(visitor->open, "offline: the wait ended");
     tcp_reset(take_out(visitor));
+}
+
+void visitor_cancel(struct visitor *visitor)
+{
+    tcp_reset(take_out(visitor));
+}
+
+const struct forward *visitor_forward(const struct visitor *visitor)
+{
+    return visitor->forward;
 }
 
 static void on_retry(void *owner)
@@ -80,13 +93,23 @@ static void schedule_retry(struct forward *forward)
     struct hub *hub = forward->site->hub;
     if (!forward->retry &&
         timeout_set(hub->loop, &forward->retry, RETRY_MS, on_retry, forward) != 0)
-        visitors_reset(forward);
+        visitors_reset(forward, "the hub is out of memory");
 }
 
-void visitor_wait(struct forward *forward, int descriptor, const char *address, unsigned tries)
+static void turn_away(struct forward *forward, int descriptor, struct open *open,
+                      const char *reason)
+{
+    forward_error(forward, reason);
+    open_refuse(open, "busy: %s", reason);
+    tcp_reset(descriptor);
+}
+
+void visitor_wait(struct forward *forward, int descriptor, const char *address, unsigned tries,
+                  struct open *open)
 {
     struct hub *hub = forward->site->hub;
-    if (!forward->listener) {
+    if (!forward->session && !forward_is_held(forward)) {
+        open_refuse(open, "offline: %s", forward_reason(forward));
         tcp_reset(descriptor);
         return;
     }
@@ -94,13 +117,14 @@ void visitor_wait(struct forward *forward, int descriptor, const char *address, 
     struct visitor *visitor = room && tries <= TRIES_MAX ? calloc(1, sizeof *visitor) : NULL;
     if (!visitor || uv_poll_init(hub->loop, &visitor->poll, descriptor) != 0) {
         free(visitor);
-        forward_error(forward, room ? "the visitor could not be handed to any session"
-                                    : "too many visitors wait for the publisher");
-        tcp_reset(descriptor);
+        turn_away(forward, descriptor, open,
+                  room ? "the visitor could not be handed to any session"
+                       : "too many visitors wait for the publisher");
         return;
     }
     visitor->poll.data = visitor;
     visitor->forward = forward;
+    visitor->open = open;
     visitor->descriptor = descriptor;
     visitor->tries = tries;
     visitor->since_ms = clock_monotonic_ms();
@@ -108,6 +132,7 @@ void visitor_wait(struct forward *forward, int descriptor, const char *address, 
     TAILQ_INSERT_TAIL(&forward->waiting, visitor, entry);
     forward->waiting_count++;
     hub->waiting_count++;
+    open_waits(open, visitor);
     (void)uv_poll_start(&visitor->poll, UV_DISCONNECT, on_hang_up);
     if (forward->session)
         schedule_retry(forward);
@@ -119,13 +144,15 @@ void visitors_connect(struct forward *forward)
     for (size_t left = forward->waiting_count; left > 0 && forward->session; left--) {
         struct visitor *visitor = TAILQ_FIRST(&forward->waiting);
         int descriptor = take_out(visitor);
-        connection_start(forward, descriptor, visitor->address, visitor->tries);
+        connection_start(forward, descriptor, visitor->address, visitor->tries, visitor->open);
     }
 }
 
-void visitors_reset(struct forward *forward)
+void visitors_reset(struct forward *forward, const char *reason)
 {
     struct visitor *visitor;
-    while ((visitor = TAILQ_FIRST(&forward->waiting)))
+    while ((visitor = TAILQ_FIRST(&forward->waiting))) {
+        open_refuse(visitor->open, "offline: %s", reason);
         tcp_reset(take_out(visitor));
+    }
 }

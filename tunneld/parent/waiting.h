@@ -6,11 +6,17 @@
 
 #include "parent/forwards.h"
 
+struct open;
+
 /* Takes the descriptor; resets it when the queue is full.  `tries`: how often a session died
- * under this visitor. */
-void visitor_wait(struct forward *forward, int descriptor, const char *address, unsigned tries);
+ * under this visitor.  `open`: it is an operator. */
+void visitor_wait(struct forward *forward, int descriptor, const char *address, unsigned tries,
+                  struct open *open);
 /* Connects all of them to the session that now publishes. */
 void visitors_connect(struct forward *forward);
-void visitors_reset(struct forward *forward);
+void visitors_reset(struct forward *forward, const char *reason);
+/* An operator that gave up. */
+void visitor_cancel(struct visitor *visitor);
+const struct forward *visitor_forward(const struct visitor *visitor);
 
 #endif

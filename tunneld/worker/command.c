@@ -132,16 +132,13 @@ static struct command *command_new(struct peer *peer, ssh_message message)
     return command;
 }
 
-static const char *channel_type(ssh_message message, char *text, size_t size)
+static const char *channel_type(ssh_message message)
 {
     switch (ssh_message_subtype(message)) {
     case SSH_CHANNEL_SESSION:
         return "one session channel more";
-    case SSH_CHANNEL_DIRECT_TCPIP:
-        (void)snprintf(text, size, "direct-tcpip to %.255s:%d",
-                       ssh_message_channel_request_open_destination(message),
-                       ssh_message_channel_request_open_destination_port(message));
-        return text;
+    case SSH_CHANNEL_DIRECT_TCPIP: /* of one that has just enrolled */
+        return "direct-tcpip channel";
     case SSH_CHANNEL_X11:
         return "x11 channel";
     case SSH_CHANNEL_AUTH_AGENT:
@@ -153,11 +150,10 @@ static const char *channel_type(ssh_message message, char *text, size_t size)
 
 void command_on_open(struct peer *peer, ssh_message message)
 {
-    size_t most = peer->role == ROLE_SITE ? COMMANDS_MAX : 1;
-    char text[MESSAGE_TEXT_SIZE];
+    size_t most = peer->role == ROLE_ENROLLED ? 1 : COMMANDS_MAX;
 
     if (ssh_message_subtype(message) != SSH_CHANNEL_SESSION || peer->command_count >= most) {
-        peer_refuse(peer, "%s", channel_type(message, text, sizeof text));
+        peer_refuse(peer, "%s", channel_type(message));
         (void)ssh_message_reply_default(message);
     } else if (!command_new(peer, message)) {
         peer_close(peer, "out of memory");
@@ -209,6 +205,8 @@ static const char *command_text(const struct peer *peer, ssh_message message)
         return "enrolled";
     if (ssh_message_subtype(message) == SSH_CHANNEL_REQUEST_SHELL)
         return "status";
+    if (peer->role == ROLE_OPERATOR)
+        return text && strcmp(text, "status") == 0 ? text : NULL;
     if (text && (strcmp(text, "status") == 0 || strcmp(text, "activate") == 0 || is_follow(text)))
         return text;
     return NULL;

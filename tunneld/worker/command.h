@@ -1,6 +1,6 @@
 /*
- * Session channels: a site's two read-only commands, `status` and `forwards`, and the greeting of
- * one that has just enrolled.
+ * Session channels: a site's commands (`status`, `forwards`, `activate`), an operator's (`status`),
+ * and the greeting of one that has just enrolled.
  */
 #ifndef WORKER_COMMAND_H
 #define WORKER_COMMAND_H
@@ -14,7 +14,7 @@
 #include "control/frames.h"
 #include "ipc/message.h"
 
-#define COMMANDS_MAX 4 /* of a site at once; one that has enrolled gets 1 */
+#define COMMANDS_MAX 4 /* of a site or operator at once; one that has enrolled gets 1 */
 
 struct peer;
 struct command;

@@ -111,10 +111,10 @@ static void on_proof_verdict(struct peer *peer, void *subject, const struct mess
         refuse(peer, message);
         return;
     }
-    if (reply->code == VERDICT_GRANTED) {
+    if (reply->code == VERDICT_GRANTED || reply->code == VERDICT_OPERATOR) {
         (void)ssh_message_auth_reply_success(message, 0);
         done_with(peer, message);
-        peer_up(peer, ROLE_SITE);
+        peer_up(peer, reply->code == VERDICT_OPERATOR ? ROLE_OPERATOR : ROLE_SITE);
         return;
     }
     CRASH_POINT("worker.key_proven");

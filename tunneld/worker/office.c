@@ -48,18 +48,20 @@ static void question_free(struct question *question)
     free(question);
 }
 
-void office_answer(struct office *office, const struct message *reply)
+bool office_answer(struct office *office, const struct message *reply)
 {
     struct question *question = index_find(&office->questions, reply->request);
 
     if (!question)
-        return; /* who asked is gone */
+        return false;
     struct peer *peer = question->peer;
     answer_handler *handler = question->handler;
     void *subject = question->subject;
     question_free(question);
-    if (peer->state != PEER_CLOSING)
-        handler(peer, subject, reply);
+    if (peer->state == PEER_CLOSING)
+        return false;
+    handler(peer, subject, reply);
+    return true;
 }
 
 struct peer *office_asker(const struct office *office, uint64_t request)

@@ -7,6 +7,7 @@
 
 #include <libssh/libssh.h>
 #include <libssh/server.h>
+#include <stdbool.h>
 #include <sys/queue.h>
 #include <uv.h>
 
@@ -54,7 +55,8 @@ void office_send(struct office *office, const struct message *message);
 /* Fills in sid and request number, sends, and has the answer handled.  -1: out of memory. */
 int office_ask(struct peer *peer, struct message *message, answer_handler *handler,
                void *subject) MUST_CHECK;
-void office_answer(struct office *office, const struct message *reply);
+/* A REPLY or ATTACH.  False: who asked is gone, and what the message brought is the caller's. */
+bool office_answer(struct office *office, const struct message *reply);
 /* Who waits for the answer; NULL: nobody any more. */
 struct peer *office_asker(const struct office *office, uint64_t request);
 /* Nobody waits for the answers any more: those about `subject`, or (NULL) all of the peer's. */

@@ -170,11 +170,19 @@ static void on_timer(uv_timer_t *timer)
 
 /* --- the transport's events --- */
 
+static void on_open(struct peer *peer, ssh_message message)
+{
+    if (ssh_message_subtype(message) == SSH_CHANNEL_DIRECT_TCPIP && peer->role != ROLE_ENROLLED)
+        direct_on_open(peer, message);
+    else
+        command_on_open(peer, message);
+}
+
 static void on_up_message(struct peer *peer, ssh_message message)
 {
     switch (ssh_message_type(message)) {
     case SSH_REQUEST_CHANNEL_OPEN:
-        command_on_open(peer, message);
+        on_open(peer, message);
         break;
     case SSH_REQUEST_CHANNEL:
         command_on_request(peer, message);
@@ -254,6 +262,7 @@ static void on_down(void *owner, const char *reason)
         peer_set_state(peer, PEER_CLOSING);
     peer->transport = NULL;
     relays_release(peer, reason);
+    directs_release(peer);
     commands_release(peer);
     publishing_release(peer);
     login_release(peer);
@@ -326,6 +335,7 @@ static void peer_init(struct peer *peer, struct office *office, uint64_t sid, co
     TAILQ_INIT(&peer->questions);
     TAILQ_INIT(&peer->commands);
     TAILQ_INIT(&peer->opening);
+    directs_init(&peer->directs);
     office_text(peer->address, address);
 }
 

@@ -1,6 +1,7 @@
 /*
  * A peer: the worker's half of a session, from the accepted descriptor to GONE.  The files of this
- * room that serve a peer share this struct: login.c, publishing.c, command.c, relay.c.
+ * room that serve a peer share this struct: login.c, publishing.c, command.c,
+ * direct.c, relay.c.
  */
 #ifndef WORKER_PEER_H
 #define WORKER_PEER_H
@@ -8,6 +9,7 @@
 #include "ssh/opening.h"
 #include "ssh/transport.h"
 #include "worker/command.h"
+#include "worker/direct.h"
 #include "worker/login.h"
 #include "worker/office.h"
 
@@ -24,6 +26,7 @@ enum peer_role {
     ROLE_NONE,
     ROLE_SITE,     /* publishes, and asks about itself */
     ROLE_ENROLLED, /* has just redeemed a token: reads one text */
+    ROLE_OPERATOR, /* opens direct-tcpip channels, and asks about itself */
 };
 
 struct peer {
@@ -44,6 +47,7 @@ struct peer {
     size_t command_count;
     struct command *forwards; /* the one that follows the list of forwards, or NULL */
     bool rotating;            /* the parent was asked about a new key of the site's */
+    struct directs directs;
     struct relay_list opening;
     size_t abandoned;                        /* of those: nobody waits for them any more */
     char open_failure[OPENING_FAILURE_SIZE]; /* the last that libssh told */

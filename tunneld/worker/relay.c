@@ -33,6 +33,7 @@ struct relay {
     struct stream *stream;
     uint64_t deadline_ms;
     uint64_t told_in, told_out; /* in the last STATS */
+    bool outward;               /* the peer opened the channel, and is the visitor */
 };
 
 /* --- telling the parent --- */
@@ -99,15 +100,24 @@ static void abandon(struct relay *relay, const char *reason)
         peer_close(relay->peer, "protocol error: the peer does not answer");
 }
 
+/* `in` is what the visitor sent: from the socket, unless the visitor is the peer. */
+static void told_bytes(const struct relay *relay, uint64_t from_socket, uint64_t from_channel,
+                       uint64_t *in, uint64_t *out)
+{
+    *in = relay->outward ? from_channel : from_socket;
+    *out = relay->outward ? from_socket : from_channel;
+}
+
 static void on_stream_done(void *owner, const struct stream_result *result)
 {
     struct relay *relay = owner;
 
-    log_debug(KV("connection", relay->cid), SAY("closed"),
-              KV("bytes_in", result->from_socket_bytes),
-              KV("bytes_out", result->from_channel_bytes), KV("reason", result->reason));
-    tell_closed(relay->office, relay->cid, result->from_socket_bytes, result->from_channel_bytes,
-                result->reason);
+    uint64_t in, out;
+
+    told_bytes(relay, result->from_socket_bytes, result->from_channel_bytes, &in, &out);
+    log_debug(KV("connection", relay->cid), SAY("closed"), KV("bytes_in", in), KV("bytes_out", out),
+              KV("reason", result->reason));
+    tell_closed(relay->office, relay->cid, in, out, result->reason);
     forget_cid(relay);
     free(relay);
 }
@@ -282,6 +292,31 @@ void relay_open(struct office *office, const struct message *message)
     transport_kick(peer->transport);
 }
 
+/* --- connections that the peer opened --- */
+
+void relay_lost(struct office *office, const struct message *message, const char *reason)
+{
+    close(message->descriptor);
+    if (message->cid != 0)
+        tell_closed(office, message->cid, 0, 0, reason);
+}
+
+void relay_attach(struct peer *peer, const struct message *message, ssh_channel channel)
+{
+    struct relay *relay = relay_new(peer->office, peer, message);
+
+    if (relay) {
+        relay->outward = true;
+        if (stream_start(peer->transport, channel, message->descriptor, on_stream_done, relay,
+                         &relay->stream) == 0)
+            return;
+        forget_cid(relay);
+        free(relay);
+    }
+    stream_drop_channel(peer->transport, channel);
+    relay_lost(peer->office, message, "the worker is out of memory or descriptors");
+}
+
 /* No OPENED before CLOSED: the session ended first, and the parent has the visitor wait for the
  * site's next one. */
 void relays_release(struct peer *peer, const char *reason)
@@ -324,9 +359,10 @@ static void flush_stats(struct office *office, const uint8_t *data, size_t lengt
 /* Adds its counters to the statistics if they have changed; returns the bytes added. */
 static size_t add_stats(struct relay *relay, uint8_t *data)
 {
-    uint64_t in = stream_from_socket_bytes(relay->stream);
-    uint64_t out = stream_from_channel_bytes(relay->stream);
+    uint64_t in, out;
 
+    told_bytes(relay, stream_from_socket_bytes(relay->stream),
+               stream_from_channel_bytes(relay->stream), &in, &out);
     if (in == relay->told_in && out == relay->told_out)
         return 0;
     relay->told_in = in;

@@ -8,6 +8,10 @@
 
 /* CONNECT; takes the message's descriptor. */
 void relay_open(struct office *office, const struct message *message);
+/* ATTACH of a connection that is counted here; takes the descriptor, and the open channel. */
+void relay_attach(struct peer *peer, const struct message *message, ssh_channel channel);
+/* ATTACH that comes too late: closes the descriptor. */
+void relay_lost(struct office *office, const struct message *message, const char *reason);
 /* Asynchronous; CLOSED follows. */
 void relay_abort(struct relay *relay, const char *reason);
 /* Whose it is. */

@@ -19,6 +19,7 @@
 #include "confine/filter.h"
 #include "worker/algorithms.h"
 #include "worker/command.h"
+#include "worker/direct.h"
 #include "worker/peer.h"
 #include "worker/relay.h"
 
@@ -132,7 +133,12 @@ static void on_session(struct office *office, struct message *message)
 
 static void on_reply(struct office *office, struct message *message)
 {
-    office_answer(office, message);
+    (void)office_answer(office, message);
+}
+
+static void on_attach(struct office *office, struct message *message)
+{
+    direct_on_attach(office, message);
 }
 
 static void on_snapshot(struct office *office, struct message *message)
@@ -205,10 +211,12 @@ static void on_drain(struct office *office, struct message *message)
 }
 
 static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
-    [MESSAGE_HELLO] = on_hello,       [MESSAGE_SESSION] = on_session,   [MESSAGE_REPLY] = on_reply,
-    [MESSAGE_SNAPSHOT] = on_snapshot, [MESSAGE_CONNECT] = on_connect,   [MESSAGE_PROBE] = on_probe,
-    [MESSAGE_CLOSE] = on_close,       [MESSAGE_SETTINGS] = on_settings, [MESSAGE_DRAIN] = on_drain,
-    [MESSAGE_HOST_KEY] = on_host_key, [MESSAGE_LOG] = on_log,
+    [MESSAGE_HELLO] = on_hello,     [MESSAGE_SESSION] = on_session,
+    [MESSAGE_REPLY] = on_reply,     [MESSAGE_SNAPSHOT] = on_snapshot,
+    [MESSAGE_CONNECT] = on_connect, [MESSAGE_PROBE] = on_probe,
+    [MESSAGE_CLOSE] = on_close,     [MESSAGE_SETTINGS] = on_settings,
+    [MESSAGE_DRAIN] = on_drain,     [MESSAGE_HOST_KEY] = on_host_key,
+    [MESSAGE_LOG] = on_log,         [MESSAGE_ATTACH] = on_attach,
 };
 
 /* Whose log level holds; NULL: nobody's, or of somebody who is gone. */
