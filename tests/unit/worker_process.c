@@ -192,7 +192,6 @@ static const struct {
     {"hannover@127.0.0.1 ls", "command 'ls'"},
     {"hannover@127.0.0.1 status now", "command 'status now'"},
     {"-s hannover@127.0.0.1 sftp", "subsystem 'sftp'"},
-    {"-W 127.0.0.1:22 hannover@127.0.0.1", "direct-tcpip to 127.0.0.1:22"},
 };
 
 START_TEST(other_requests_are_refused_and_told)
