@@ -10,15 +10,7 @@
 
 #include "base/file.h"
 #include "tunnelctl/dial.h"
-#include "tunnelctl/families.h"
 #include "tunnelctl/known_hosts.h"
-#include "tunnelctl/value.h"
-
-const struct parameter access_arguments[] = {
-    {"SITE", NULL, read_site, .help = "the site", .required = true},
-    {"PORT", NULL, read_port, .help = "a port granted to it", .required = true},
-    {NULL},
-};
 
 static const char *typed(const struct invocation *invocation, const char *name)
 {
@@ -77,8 +69,10 @@ enum outcome access_dial(const struct access *access, struct ssh_client **client
                          struct fault *fault)
 {
     int socket;
-    if (dial(&access->hub, ACCESS_WAIT_MS, &socket, peer, fault) < 0)
+    if (dial(&access->hub, ACCESS_WAIT_MS, &socket, peer, fault) < 0) {
+        fault_prefix(fault, "the hub cannot be reached");
         return UNREACHABLE;
+    }
     return ssh_client_new(socket, client, fault) < 0 ? REFUSED : DONE;
 }
 

@@ -25,9 +25,6 @@ struct access {
     struct identity identity;
 };
 
-/* SITE and PORT; both commands have them as `typed`. */
-extern const struct parameter access_arguments[];
-
 /* One of the options that lead through SSH was given. */
 bool access_is_wanted(const struct invocation *invocation);
 /* Reads the options, and the identity.  Always to be released. */

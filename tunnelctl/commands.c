@@ -18,7 +18,7 @@ const struct family *const families[] = {
     &session_family,
     &forward_family,
     &connection_family,
-    &connect_family,
+    &through_family,
     &events_family,
     NULL,
 };

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "tunnelctl/access.h"
 #include "tunnelctl/families.h"
-#include "tunnelctl/value.h"
 #include "tunnelctl/wire.h"
 
 #define BUFFER_BYTES (8u * SSH_CLIENT_WRITE_MAX)
@@ -262,7 +261,7 @@ static enum outcome reach(const struct access *access, struct ssh_client **clien
     return outcome;
 }
 
-static enum outcome connect_site(struct invocation *invocation, struct fault *fault)
+enum outcome connect_site(struct invocation *invocation, struct fault *fault)
 {
     const char *site = json_string_value(json_object_get(invocation->typed, "SITE"));
     uint16_t port = (uint16_t)json_integer_value(json_object_get(invocation->typed, "PORT"));
@@ -282,24 +281,3 @@ static enum outcome connect_site(struct invocation *invocation, struct fault *fa
     access_release(&access);
     return outcome;
 }
-
-static const struct parameter options[] = {
-    {"--hub", NULL, read_hub, "HOST:PORT", "the hub's SSH port"},
-    {"--user", NULL, read_site, "NAME", "the operator's name there"},
-    {"--identity", NULL, read_text, "FILE",
-     "the operator's private key; else those of an ssh-agent"},
-    {"--known-hosts", NULL, read_text, "FILE", "hosts' keys; ~/.ssh/known_hosts unless given"},
-    {NULL},
-};
-
-static const struct command commands[] = {
-    {
-        .words = "connect",
-        .help = "Connect to a site's port as an operator, on standard input and output",
-        .arguments = access_arguments,
-        .options = options,
-        .run = connect_site,
-    },
-    {NULL},
-};
-const struct family connect_family = {"ways through", commands};

@@ -4,8 +4,8 @@
 
 #include "base/address.h"
 
-/* Tries the addresses of the name one after the other.  *socket is the caller's, non-blocking;
- * `peer` (HOST_PORT_SIZE) the address that answered. */
+/* *socket is the caller's, non-blocking; `peer` (HOST_PORT_SIZE) the address that answered.
+ * `timeout_ms` bounds resolving, and connecting again. */
 int dial(const struct host_port *to, unsigned timeout_ms, int *socket, char *peer,
          struct fault *fault) MUST_CHECK;
 

@@ -5,7 +5,7 @@
 #include "tunnelctl/command.h"
 
 extern const struct family daemon_family, site_family, keyfile_family, port_family, session_family,
-    forward_family, connection_family, connect_family, outbound_family, events_family;
+    forward_family, connection_family, through_family, outbound_family, events_family;
 
 extern const struct listing keyfile_listing, outbound_listing, port_listing, session_listing;
 
@@ -14,5 +14,8 @@ extern const struct parameter optional_site_argument[], optional_site_option[];
 
 /* `keyfile inspect`, which asks no hub. */
 enum outcome keyfile_inspect(struct invocation *invocation, struct fault *fault);
+/* `connect` and `probe`, which speak SSH themselves. */
+enum outcome connect_site(struct invocation *invocation, struct fault *fault);
+enum outcome probe_site(struct invocation *invocation, struct fault *fault);
 
 #endif

@@ -52,6 +52,14 @@ int ssh_client_end(struct ssh_client *client, struct fault *fault) MUST_CHECK;
 /* The hub has closed the channel: nothing more can be written. */
 bool ssh_client_closed(const struct ssh_client *client);
 
+/* For those who may wait.  All of it is written; and what comes next, at most `size`: *length is 0
+ * when the time is over or the target *ended. */
+enum outcome ssh_client_say(struct ssh_client *client, uint64_t timeout_ms, const void *bytes,
+                            size_t length, struct fault *fault) MUST_CHECK;
+enum outcome ssh_client_hear(struct ssh_client *client, uint64_t timeout_ms, void *bytes,
+                             size_t size, size_t *length, bool *ended,
+                             struct fault *fault) MUST_CHECK;
+
 /* Asks for a sign of life; any answer counts as heard. */
 void ssh_client_keepalive(struct ssh_client *client);
 struct wire *ssh_client_wire(struct ssh_client *client);

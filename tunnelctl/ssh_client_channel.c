@@ -131,6 +131,44 @@ bool ssh_client_closed(const struct ssh_client *client)
     return client->closed;
 }
 
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+enum outcome ssh_client_say(struct ssh_client *client, uint64_t timeout_ms, const void *bytes,
+                            size_t length, struct fault *fault)
+{
+    const struct patience patience = patience_of(timeout_ms, "tell the target something");
+    const uint8_t *at = bytes;
+    enum outcome outcome = DONE;
+    while (length > 0 && outcome == DONE) {
+        ssize_t written = ssh_client_write(client, at, length, fault);
+        if (written < 0)
+            return UNREACHABLE;
+        at += written;
+        length -= (size_t)written;
+        if (written == 0)
+            outcome = ssh_client_wait(client, &patience, fault);
+    }
+    return outcome;
+}
+
+enum outcome ssh_client_hear(struct ssh_client *client, uint64_t timeout_ms, void *bytes,
+                             size_t size, size_t *length, bool *ended, struct fault *fault)
+{
+    const struct patience patience = patience_of(timeout_ms, "hear the target");
+    enum outcome outcome = DONE;
+    *length = 0;
+    while (outcome == DONE) {
+        ssize_t heard = ssh_client_read(client, bytes, size, ended, fault);
+        if (heard < 0)
+            return UNREACHABLE;
+        *length = (size_t)heard;
+        if (heard > 0 || *ended)
+            return DONE;
+        outcome = ssh_client_wait(client, &patience, fault);
+    }
+    return client->wire.ended ? outcome : DONE;
+}
+
 /* Answers stay in libssh2's queue for ever, so this is for a silent hub only. */
 void ssh_client_keepalive(struct ssh_client *client)
 {
