@@ -72,6 +72,31 @@ static void on_hub_message(void *owner, ssh_message message)
     ssh_message_free(message);
 }
 
+static void spend_window(ssh_channel channel)
+{
+    static const char zeroes[4096];
+    uint32_t window;
+
+    while ((window = ssh_channel_window_size(channel)) > 0)
+        ck_assert_int_gt(
+            ssh_channel_write(channel, zeroes, window < sizeof zeroes ? window : sizeof zeroes), 0);
+}
+
+static void start_hub_stream(struct ssh_side *hub, struct tunnel *tunnel)
+{
+    ssh_channel channel = tunnel->channel;
+    const char *prefix = hub->pair->prefix;
+
+    tunnel->channel = NULL;
+    if (hub->pair->window_spent)
+        spend_window(channel);
+    ck_assert_int_eq(stream_start(hub->transport, channel, tunnel->hub_socket, on_hub_done, tunnel,
+                                  &tunnel->hub),
+                     0);
+    if (prefix)
+        ck_assert_int_eq(stream_prefix(tunnel->hub, prefix, strlen(prefix)), 0);
+}
+
 static void on_hub_turn(void *owner)
 {
     struct ssh_side *hub = owner;
@@ -80,13 +105,8 @@ static void on_hub_turn(void *owner)
         hub->connected = ssh_handle_key_exchange(hub->session) == SSH_OK;
     for (size_t i = 0; i < hub->pair->count; i++) {
         struct tunnel *tunnel = &hub->pair->tunnels[i];
-        ssh_channel channel = tunnel->channel;
-        if (!channel || !ssh_channel_is_open(channel))
-            continue;
-        tunnel->channel = NULL;
-        ck_assert_int_eq(stream_start(hub->transport, channel, tunnel->hub_socket, on_hub_done,
-                                      tunnel, &tunnel->hub),
-                         0);
+        if (tunnel->channel && ssh_channel_is_open(tunnel->channel))
+            start_hub_stream(hub, tunnel);
     }
 }
 
@@ -222,13 +242,27 @@ void ssh_pair_step(struct ssh_pair *pair, bool wait)
     uv_run(&pair->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
+/* This tunnel's hub gets what would have been the test's end of the one before. */
+static void unchain(struct ssh_pair *pair, size_t number, int left[2])
+{
+    left[0] = -1;
+    left[1] = pair->tunnels[number - 1].target;
+    pair->tunnels[number - 1].target = -1;
+}
+
 static void open_tunnel(struct ssh_pair *pair, size_t number, bool site_speaks_first)
 {
     struct tunnel *tunnel = &pair->tunnels[number];
     int left[2], right[2];
 
-    tcp_pair(left);
-    tcp_pair(right);
+    if (!pair->chained || number % 2 == 0)
+        tcp_pair(left);
+    else
+        unchain(pair, number, left);
+    if (!pair->chained || number % 2 == 1)
+        tcp_pair(right);
+    else
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, right), 0);
     *tunnel = (struct tunnel){.pair = pair,
                               .visitor = left[0],
                               .hub_socket = left[1],

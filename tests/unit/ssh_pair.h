@@ -16,7 +16,7 @@ struct ssh_side {
     struct transport *transport; /* NULL once down */
     ssh_session session;
     bool connected, authenticated;
-    bool hold_each; /* hold the transport at each message (the hub's side only) */
+    bool hold_each;    /* hold the transport at each message (the hub's side only) */
     unsigned messages; /* that were handed out, of all kinds */
     char down[256];    /* why; empty while up */
 };
@@ -40,6 +40,12 @@ struct ssh_pair {
     size_t count;
     uint64_t rekey_bytes; /* 0: libssh's own bound */
     const char *ciphers;  /* NULL: libssh's own */
+    /* Of the hub's streams, when they start: */
+    const char *prefix; /* NULL: none */
+    bool window_spent;  /* zeroes have filled the peer's window before */
+    /* The target's end of an even tunnel and the visitor's end of the next are an AF_UNIX pair
+     * between their streams; for the test both are -1. */
+    bool chained;
 };
 
 /* A connected pair of loopback TCP sockets, non-blocking. */
