@@ -19,6 +19,7 @@ const struct family *const families[] = {
     &forward_family,
     &connection_family,
     &through_family,
+    &apply_family,
     &events_family,
     NULL,
 };

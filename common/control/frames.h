@@ -10,7 +10,8 @@
 
 #include "base/fault.h"
 
-#define FRAME_REQUEST_MAX (1u << 20)  /* bytes of a request, or of a line from an agent */
+#define FRAME_LINE_MAX    (1u << 20)  /* bytes of a line between hub and agent */
+#define FRAME_REQUEST_MAX (16u << 20) /* bytes of a request: one may hold all sites */
 #define FRAME_REPLY_MAX   (64u << 20) /* bytes of a reply */
 
 /* Collects bytes and gives them back as lines. */

@@ -44,7 +44,7 @@ static void insert_ordered(struct hub *hub, struct site *site)
         TAILQ_INSERT_HEAD(&hub->sites, site, entry);
 }
 
-static struct site *site_new(struct hub *hub, const struct site_row *row)
+struct site *site_remember(struct hub *hub, const struct site_row *row)
 {
     struct site *site = calloc(1, sizeof *site);
     if (!site)
@@ -95,7 +95,7 @@ struct loading {
 static void on_site(void *owner, const struct site_row *row)
 {
     struct loading *loading = owner;
-    if (!site_new(loading->hub, row))
+    if (!site_remember(loading->hub, row))
         loading->out_of_memory = true;
 }
 
@@ -146,7 +146,7 @@ int site_add(struct hub *hub, const char *name, struct site **out, struct fault 
         return fault_set(fault, "%s is the name of an operator: choose another for the site", name);
     if (store_site_add(hub->store, name, row.created_s, &row.id, fault) != 0)
         return -1;
-    *out = site_new(hub, &row);
+    *out = site_remember(hub, &row);
     if (*out)
         return 0;
     if (store_site_remove(hub->store, row.id, fault) != 0)
@@ -193,26 +193,36 @@ static void disown_sessions(struct site *site, const char *reason)
     }
 }
 
+void site_forget(struct site *site)
+{
+    disown_sessions(site, "site removed");
+    site_free(site);
+}
+
 int site_remove(struct site *site, struct fault *fault)
 {
     if (store_site_remove(site->hub->store, site->row.id, fault) != 0)
         return -1;
-    disown_sessions(site, "site removed");
-    site_free(site);
+    site_forget(site);
     return 0;
+}
+
+void site_set_enabled(struct site *site, bool enabled)
+{
+    site->row.enabled = enabled;
+    if (enabled)
+        return;
+    /* In this order: a session that ends leaves its listeners to be held. */
+    (void)site_close_sessions(site, NULL, "site disabled");
+    for (size_t i = 0; i < site->forward_count; i++)
+        forward_cut(site->forwards[i], "site disabled");
 }
 
 int site_enable(struct site *site, bool enabled, struct fault *fault)
 {
     if (store_site_enable(site->hub->store, site->row.id, enabled, fault) != 0)
         return -1;
-    site->row.enabled = enabled;
-    if (enabled)
-        return 0;
-    /* In this order: a session that ends leaves its listeners to be held. */
-    (void)site_close_sessions(site, NULL, "site disabled");
-    for (size_t i = 0; i < site->forward_count; i++)
-        forward_cut(site->forwards[i], "site disabled");
+    site_set_enabled(site, enabled);
     return 0;
 }
 

@@ -51,6 +51,11 @@ int site_remove(struct site *site, struct fault *fault) MUST_CHECK;
 /* Disabling ends sessions and listeners at once. */
 int site_enable(struct site *site, bool enabled, struct fault *fault) MUST_CHECK;
 
+/* The same without the store, for changes that it holds already (plan.h).  NULL: out of memory. */
+struct site *site_remember(struct hub *hub, const struct site_row *row);
+void site_forget(struct site *site);
+void site_set_enabled(struct site *site, bool enabled);
+
 /* Ends every session whose key is not `but_fingerprint` (NULL: every one).  How many. */
 size_t site_close_sessions(struct site *site, const char *but_fingerprint, const char *reason);
 /* Ends the sessions whose pending key the store does not know any more. */

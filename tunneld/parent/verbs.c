@@ -15,7 +15,7 @@
 #include "parent/tracing.h"
 
 /* Arguments: names with blanks between; after a name '#' a number, '?' a truth, '*' a list of
- * texts, nothing a text; then '!' for one that must be given. */
+ * texts, '%' an object, nothing a text; then '!' for one that must be given. */
 static const struct verb {
     const char *name;
     const char *args;
@@ -28,6 +28,8 @@ static const struct verb {
     {"host-key.show", "", verb_host_key_show},
     {"host-key.rotate", "", verb_host_key_rotate},
     {"events", "follow? since_s#", verb_events},
+    {"export", "", verb_export},
+    {"apply", "document%! dry_run? prune?", verb_apply},
     {"site.add", "name!", verb_site_add},
     {"site.list", "", verb_site_list},
     {"site.show", "name!", verb_site_show},
@@ -64,7 +66,7 @@ static const struct verb {
 /* One name of a table row's `args`. */
 struct expected {
     char name[32];
-    char kind; /* '#', '?', '*', or 't' */
+    char kind; /* '#', '?', '*', '%', or 't' */
     bool required;
 };
 
@@ -75,7 +77,7 @@ static bool next_expected(const char **spec, struct expected *out)
     size_t length = strcspn(*spec, " ");
     if (length == 0)
         return false;
-    size_t name = strcspn(*spec, " #?*!");
+    size_t name = strcspn(*spec, " #?*%!");
     *out = (struct expected){.kind = 't'};
     memcpy(out->name, *spec, name < sizeof out->name ? name : sizeof out->name - 1);
     for (size_t i = name; i < length; i++) {
@@ -122,6 +124,10 @@ static int check_value(const struct expected *expected, const json_t *value, str
         return is_text_list(value)
                    ? 0
                    : fault_set(fault, "argument '%s' must be a list of texts", expected->name);
+    case '%':
+        return json_is_object(value)
+                   ? 0
+                   : fault_set(fault, "argument '%s' must be an object", expected->name);
     default:
         return json_is_string(value)
                    ? 0

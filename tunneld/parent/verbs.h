@@ -19,6 +19,7 @@ verb_handler verb_version, verb_status, verb_reload, verb_log_level, verb_host_k
     verb_host_key_rotate, verb_events;
 verb_handler verb_site_add, verb_site_list, verb_site_show, verb_site_enable, verb_site_disable,
     verb_site_remove, verb_site_check, verb_site_rotate;
+verb_handler verb_export, verb_apply;
 verb_handler verb_keyfile_issue, verb_keyfile_list, verb_keyfile_revoke;
 verb_handler verb_port_allow, verb_port_set, verb_port_enable, verb_port_disable, verb_port_remove,
     verb_port_list;

@@ -16,7 +16,7 @@
 #include "worker/reports.h"
 
 #define FOLLOW       "forwards"
-#define SNAPSHOT_MAX FRAME_REQUEST_MAX
+#define SNAPSHOT_MAX FRAME_LINE_MAX
 
 /* Bytes for the channel. */
 struct output {
@@ -116,7 +116,7 @@ static struct command *command_new(struct peer *peer, ssh_message message)
     command->callbacks.channel_eof_function = on_end;
     command->callbacks.channel_close_function = on_end;
     ssh_callbacks_init(&command->callbacks);
-    frames_init(&command->lines, FRAME_REQUEST_MAX);
+    frames_init(&command->lines, FRAME_LINE_MAX);
     command->channel = ssh_message_channel_request_open_reply_accept(message);
     if (!command->channel) {
         free(command);

@@ -1,0 +1,159 @@
+/*
+ * The document of `export`, and reading its parts.  One form for both ways: what is read is
+ * written again in the same words, so that two documents can be compared as JSON.
+ */
+#define _GNU_SOURCE
+#include "parent/document.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "parent/forwards.h"
+#include "parent/policy_json.h"
+#include "parent/sites.h"
+
+static void set_port_key(json_t *ports, uint16_t port, json_t *value)
+{
+    char key[8];
+    (void)snprintf(key, sizeof key, "%u", (unsigned)port);
+    (void)json_object_set_new(ports, key, value);
+}
+
+json_t *document_grant(const struct hub *hub, const struct grant *grant)
+{
+    char usual[LISTEN_ADDRESS_SIZE];
+    json_t *json = json_pack("{s:s}", "target", grant->target);
+    if (!grant->policy.private &&
+        (listen_address_canonical(hub->settings.forward_address, usual, NULL) != 0 ||
+         strcmp(grant->address, usual) != 0))
+        (void)json_object_set_new(json, "address", json_string(grant->address));
+    if (!grant->enabled)
+        (void)json_object_set_new(json, "enabled", json_false());
+    json_t *policy = policy_to_json(&grant->policy);
+    if (!json || !policy || json_object_update(json, policy) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
+    json_decref(policy);
+    return json;
+}
+
+json_t *document_site(const struct site *site)
+{
+    json_t *json = json_object(), *ports = json_object();
+    if (!site->row.enabled)
+        (void)json_object_set_new(json, "enabled", json_false());
+    for (size_t i = 0; i < site->forward_count; i++) {
+        const struct grant *grant = &site->forwards[i]->grant;
+        set_port_key(ports, grant->port, document_grant(site->hub, grant));
+    }
+    if (json_object_size(ports) > 0)
+        (void)json_object_set(json, "ports", ports);
+    json_decref(ports);
+    return json;
+}
+
+json_t *document_of(const struct hub *hub)
+{
+    json_t *sites = json_object();
+    const struct site *site;
+    TAILQ_FOREACH(site, &hub->sites, entry)
+    (void)json_object_set_new(sites, site->row.name, document_site(site));
+    return json_pack("{s:i, s:o}", "version", DOCUMENT_VERSION, "sites", sites);
+}
+
+/* --- reading --- */
+
+int document_read_port(const char *text, uint16_t *port, struct fault *fault)
+{
+    uint64_t number;
+    if (!text_parse_number(text, 1, UINT16_MAX, &number))
+        return fault_set(fault, "'%.32s' is no port: 1 to 65535", text);
+    *port = (uint16_t)number;
+    return 0;
+}
+
+static int read_target(const json_t *json, char *out, struct fault *fault)
+{
+    struct host_port target;
+    const char *text = json_string_value(json);
+    if (!text)
+        return fault_set(fault, "'target' is missing: HOST:PORT, as the agent dials it");
+    if (host_port_parse(text, false, &target, fault) != 0)
+        return fault_prefix(fault, "target");
+    host_port_format(target.host, target.port, out);
+    return 0;
+}
+
+static int read_address(const struct hub *hub, const json_t *json, struct grant *grant,
+                        struct fault *fault)
+{
+    if (!json && grant->policy.private)
+        return 0;
+    if (json && grant->policy.private)
+        return fault_set(fault, "a private grant has no 'address': nothing listens for it");
+    if (json && !json_is_string(json))
+        return fault_set(fault, "'address' must be a text, such as \"127.0.0.1\"");
+    const char *text = json ? json_string_value(json) : hub->settings.forward_address;
+    return listen_address_canonical(text, grant->address, fault);
+}
+
+int document_read_enabled(const json_t *json, bool *enabled, struct fault *fault)
+{
+    if (json && !json_is_boolean(json))
+        return fault_set(fault, "'enabled' must be true or false");
+    *enabled = !json || json_is_true(json);
+    return 0;
+}
+
+/* What the policy's reader is to know nothing of. */
+static json_t *without_own_items(const json_t *json)
+{
+    json_t *rest = json_copy((json_t *)(uintptr_t)json);
+    (void)json_object_del(rest, "target");
+    (void)json_object_del(rest, "address");
+    (void)json_object_del(rest, "enabled");
+    return rest;
+}
+
+int document_read_grant(const struct hub *hub, const char *port, const json_t *json,
+                        struct grant *out, struct fault *fault)
+{
+    struct grant grant = {.created_s = clock_wall_s()};
+    if (document_read_port(port, &grant.port, fault) != 0)
+        return -1;
+    if (!json_is_object(json))
+        return fault_set(fault, "must be a map with a 'target'");
+    json_t *rest = without_own_items(json);
+    int rc = policy_from_json(&grant.policy, rest, fault);
+    json_decref(rest);
+    if (rc != 0 || read_target(json_object_get(json, "target"), grant.target, fault) != 0 ||
+        read_address(hub, json_object_get(json, "address"), &grant, fault) != 0 ||
+        document_read_enabled(json_object_get(json, "enabled"), &grant.enabled, fault) != 0)
+        return -1;
+    *out = grant;
+    return 0;
+}
+
+int document_check_items(const json_t *json, const char *const *known, struct fault *fault)
+{
+    const char *key;
+    json_t *value;
+    size_t count = 0;
+    while (known[count])
+        count++;
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
+        size_t i = 0;
+        while (i < count && strcmp(known[i], key) != 0)
+            i++;
+        if (i < count)
+            continue;
+        const char *nearest = text_nearest(key, known, count);
+        return fault_set(fault, "there is no item '%.64s' here%s%s%s", key,
+                         nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                         nearest ? "'?" : "");
+    }
+    return 0;
+}

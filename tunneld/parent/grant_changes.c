@@ -1,0 +1,29 @@
+/* Changes of grants in memory.  Whether a change is right was checked before, and stored. */
+#define _GNU_SOURCE
+#include "parent/grant_changes.h"
+
+#include "parent/sites.h"
+
+int grant_remember(struct site *site, const struct grant *grant)
+{
+    struct forward *forward = forward_new(site, grant);
+    if (forward && site_add_forward(site, forward) == 0)
+        return 0;
+    forward_free(forward);
+    return -1;
+}
+
+void grant_change(struct forward *forward, const struct grant *grant)
+{
+    forward->grant = *grant;
+    forward->refusal[0] = '\0';
+    forward->health = TARGET_UNTRIED;
+    if (!grant->enabled)
+        forward_cut(forward, "grant disabled");
+}
+
+void grant_forget(struct forward *forward)
+{
+    site_drop_forward(forward->site, forward);
+    forward_free(forward);
+}
