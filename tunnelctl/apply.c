@@ -1,9 +1,10 @@
 /* All sites, grants and operators as one file: export writes it, apply makes it so. */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "tunnelctl/confirm.h"
 #include "tunnelctl/document.h"
 #include "tunnelctl/families.h"
@@ -32,8 +33,8 @@ static enum outcome export_document(struct invocation *invocation, struct fault 
     return outcome;
 }
 
-/* Standard input, to its end. */
-static int read_input(FILE *in, char **text, size_t *length, struct fault *fault)
+/* To its end; a pipe is as good as a file. */
+static int read_all(FILE *in, const char *name, char **text, size_t *length, struct fault *fault)
 {
     FILE *out = open_memstream(text, length);
     char chunk[16384];
@@ -43,28 +44,37 @@ static int read_input(FILE *in, char **text, size_t *length, struct fault *fault
     while ((got = fread(chunk, 1, sizeof chunk, in)) > 0 && ftell(out) <= DOCUMENT_FILE_MAX)
         (void)fwrite(chunk, 1, got, out);
     bool failed = ferror(in) != 0;
-    if (fclose(out) != 0 || failed || *length > DOCUMENT_FILE_MAX) {
-        free(*text);
-        return fault_set(fault, failed ? "standard input cannot be read"
-                                       : "standard input is too long for such a file");
-    }
-    return 0;
+    if (fclose(out) == 0 && !failed && *length <= DOCUMENT_FILE_MAX)
+        return 0;
+    free(*text);
+    return fault_set(fault, failed ? "cannot read %s" : "%s is too long for such a file", name);
+}
+
+static json_t *parse_all(FILE *in, const char *name, struct fault *fault)
+{
+    char *text;
+    size_t length;
+    json_t *document = NULL;
+    if (read_all(in, name, &text, &length, fault) != 0)
+        return NULL;
+    if (document_parse(text, length, name, &document, fault) != 0)
+        document = NULL;
+    free(text);
+    return document;
 }
 
 static json_t *read_document(struct invocation *invocation, struct fault *fault)
 {
     const char *path = json_string_value(json_object_get(invocation->typed, "--file"));
-    bool input = strcmp(path, "-") == 0;
-    char *text;
-    size_t length;
-    json_t *document = NULL;
-    int rc = input ? read_input(invocation->in, &text, &length, fault)
-                   : file_read(path, DOCUMENT_FILE_MAX, &text, &length, fault);
-    if (rc != 0)
+    if (strcmp(path, "-") == 0)
+        return parse_all(invocation->in, "standard input", fault);
+    FILE *in = fopen(path, "re");
+    if (!in) {
+        (void)fault_set(fault, "cannot read %s: %s", path, strerror(errno));
         return NULL;
-    if (document_parse(text, length, input ? "standard input" : path, &document, fault) != 0)
-        document = NULL;
-    free(text);
+    }
+    json_t *document = parse_all(in, path, fault);
+    (void)fclose(in);
     return document;
 }
 

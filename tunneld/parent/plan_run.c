@@ -129,7 +129,7 @@ static void say_step(const struct running *running, const struct plan_step *step
               step->name[0] != '\0' ? ": " : "", detail);
 }
 
-/* Each site that lost or got or changed a grant tells its agent once. */
+/* Not once for each step: a site with a hundred new grants gets one list. */
 static void tell_agents(const struct running *running)
 {
     const struct plan *plan = running->plan;
