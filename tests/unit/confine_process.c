@@ -5,12 +5,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +21,7 @@
 #include "confine/landlock.h"
 #include "suite.h"
 
-#define NONE 77 /* exit code: this kernel has nothing of the kind */
+#define NONE 77 /* exit code: it could not be confined */
 
 /* --- questions: 0 or an errno --- */
 
@@ -144,25 +147,33 @@ static int answer(int (*install)(void), int (*ask)(void))
     return WEXITSTATUS(status);
 }
 
-static void expect(int (*install)(void), int (*ask)(void), int expected)
+/* What this kernel has. */
+static bool has_filters(void)
 {
-    int got = answer(install, ask);
-    if (got != NONE)
-        ck_assert_int_eq(got, expected);
+    return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+}
+
+static bool has_landlock(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
 }
 
 START_TEST(a_relaying_process)
 {
     /* pthread_create says EAGAIN for every failure of clone. */
-    int expected = questions[_i].relaying;
     int got = answer(filter_install_relaying, questions[_i].ask);
-    ck_assert(got == NONE || got == expected || (got == EAGAIN && expected == EPERM));
+    if (has_filters() && got != EAGAIN)
+        ck_assert_int_eq(got, questions[_i].relaying);
+    if (has_filters() && got == EAGAIN)
+        ck_assert_int_eq(questions[_i].relaying, EPERM);
 }
 END_TEST
 
 START_TEST(a_dialling_process)
 {
-    expect(filter_install_dialling, questions[_i].ask, questions[_i].dialling);
+    if (has_filters())
+        ck_assert_int_eq(answer(filter_install_dialling, questions[_i].ask),
+                         questions[_i].dialling);
 }
 END_TEST
 
@@ -184,11 +195,13 @@ static int ask_to_read_the_named_file(void)
 
 START_TEST(files_are_read_where_it_was_said)
 {
-    expect(read_etc_alone, ask_to_read, 0);
-    expect(read_etc_alone, ask_to_read_the_named_file, 0);
-    expect(read_etc_alone, ask_to_read_elsewhere, EACCES);
-    expect(read_etc_alone, ask_to_write, EACCES);
-    expect(read_etc_alone, ask_to_create, EACCES);
+    if (!has_landlock())
+        return;
+    ck_assert_int_eq(answer(read_etc_alone, ask_to_read), 0);
+    ck_assert_int_eq(answer(read_etc_alone, ask_to_read_the_named_file), 0);
+    ck_assert_int_eq(answer(read_etc_alone, ask_to_read_elsewhere), EACCES);
+    ck_assert_int_eq(answer(read_etc_alone, ask_to_write), EACCES);
+    ck_assert_int_eq(answer(read_etc_alone, ask_to_create), EACCES);
 }
 END_TEST
 
