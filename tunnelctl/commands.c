@@ -15,6 +15,7 @@ const struct family *const families[] = {
     &keyfile_family,
     &port_family,
     &outbound_family,
+    &operator_family,
     &session_family,
     &forward_family,
     &connection_family,

@@ -5,8 +5,8 @@
 #include "tunnelctl/command.h"
 
 extern const struct family daemon_family, site_family, keyfile_family, port_family, session_family,
-    forward_family, connection_family, through_family, outbound_family, events_family,
-    apply_family;
+    forward_family, connection_family, through_family, outbound_family, operator_family,
+    events_family, apply_family;
 
 extern const struct listing keyfile_listing, outbound_listing, port_listing, session_listing;
 

@@ -33,8 +33,10 @@ static size_t add_option(char *text, size_t used, const struct parameter *option
 static void usage_of(const struct command *command, char text[USAGE_SIZE])
 {
     size_t used = add(text, 0, command->words, "", "");
-    for (const struct parameter *p = command->arguments; p && p->name; p++)
+    for (const struct parameter *p = command->arguments; p && p->name; p++) {
         used = add(text, used, p->required ? " " : " [", p->name, p->required ? "" : "]");
+        used = add(text, used, p->many ? "..." : "", "", "");
+    }
     for (const struct parameter *p = command->options; p && p->name; p++)
         used = add_option(text, used, p);
 }

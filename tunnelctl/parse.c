@@ -284,9 +284,11 @@ static enum outcome read_arguments(struct invocation *invocation, const char *co
         }
         if (at == count)
             break;
-        enum outcome outcome = read_value(invocation, p, words[at++], fault);
-        if (outcome != DONE)
-            return outcome;
+        do {
+            enum outcome outcome = read_value(invocation, p, words[at++], fault);
+            if (outcome != DONE)
+                return outcome;
+        } while (p->many && at < count);
     }
     if (at < count) {
         fault_set(fault, "'%s' does not know what to do with '%s'", command->words, words[at]);

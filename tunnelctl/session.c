@@ -1,4 +1,4 @@
-/* Sessions: who is connected from the sites, since when and how well. */
+/* Sessions: who is connected, from the sites and as operators, since when and how well. */
 #define _GNU_SOURCE
 #include "tunnelctl/cell.h"
 #include "tunnelctl/families.h"
@@ -6,6 +6,7 @@
 
 static const struct column session_columns[] = {
     {"SITE", "site"},
+    {"OPERATOR", "operator"},
     {"ROLE", "role"},
     {"PEER", "peer"},
     {"SOFTWARE", "software"},
@@ -17,7 +18,7 @@ static const struct column session_columns[] = {
     {"REASON", "last_reason"},
     {NULL},
 };
-const struct listing session_listing = {session_columns, "no site is connected"};
+const struct listing session_listing = {session_columns, "nobody is connected"};
 
 static const struct parameter site_argument[] = {
     {"SITE", "site", read_site, .help = "whose sessions", .required = true},
@@ -28,7 +29,7 @@ static const struct command commands[] = {
     {
         .words = "session list",
         .alias = "sessions",
-        .help = "List the sessions of the sites",
+        .help = "List the sessions of sites and operators",
         .verb = "session.list",
         .arguments = optional_site_argument,
         .listing = &session_listing,

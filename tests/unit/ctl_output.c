@@ -85,9 +85,11 @@ START_TEST(ages_and_unknown_values)
            "[{\"site\":\"a\",\"role\":\"publisher\",\"peer\":\"192.0.2.7:50122\",\"software\":"
            "\"OpenSSH_9.2\",\"cipher\":\"aes\",\"since_s\":250,\"rtt_ms\":12,\"reconnects\":2,"
            "\"last_disconnect\":null}]",
-           "SITE  ROLE       PEER             SOFTWARE     CIPHER  SINCE    RTT  RECONNECTS  LAST "
+           "SITE  OPERATOR  ROLE       PEER             SOFTWARE     CIPHER  SINCE    RTT  "
+           "RECONNECTS  LAST "
            "DISCONNECT  REASON\n"
-           "a     publisher  192.0.2.7:50122  OpenSSH_9.2  aes        4m  12 ms           2  -    "
+           "a     -         publisher  192.0.2.7:50122  OpenSSH_9.2  aes        4m  12 ms          "
+           " 2  -    "
            "            -\n");
 }
 END_TEST

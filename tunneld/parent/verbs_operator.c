@@ -84,6 +84,10 @@ void verb_operator_set(struct hub *hub, struct control_request *request, const j
     struct hub_operator *person = arg_operator(hub, request, args);
     if (!person)
         return;
+    if (!is_given(args, "key") && !is_given(args, "sites") && !is_given(args, "expires_s")) {
+        control_refuse(request, "nothing to change: give --sites, --key or --expires");
+        return;
+    }
     struct operator_row row = person->row;
     if (read_row(args, &row, &fault) != 0 || operator_set(person, &row, &fault) != 0) {
         control_refuse(request, "%s", fault.text);
