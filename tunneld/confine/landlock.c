@@ -20,17 +20,17 @@ static int allow(int ruleset, const char *path)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = READ_RIGHTS};
     struct stat info;
-    int code = -1;
+    int code = -1, place = open(path, O_PATH | O_CLOEXEC);
 
-    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-    if (rule.parent_fd < 0)
+    if (place < 0)
         return 0;
-    if (fstat(rule.parent_fd, &info) == 0) {
+    rule.parent_fd = place;
+    if (fstat(place, &info) == 0) {
         if (!S_ISDIR(info.st_mode))
             rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
         code = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     }
-    close(rule.parent_fd);
+    close(place);
     return code;
 }
 
