@@ -161,8 +161,8 @@ static const struct {
     {"mute", play_mute},
     {"late", play_late},
 };
-#define HOSTILE 10 /* so many roles, from the first, break the rules when they are asked to dial   \
-                    */
+/* So many roles, from the first, break the rules when they are asked to dial. */
+#define HOSTILE 10
 
 static int play(const char *role)
 {
