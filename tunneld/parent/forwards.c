@@ -25,17 +25,23 @@ static const char *const state_names[] = {
     [FORWARD_DISABLED] = "disabled",
 };
 
+static void name_forward(struct forward *forward)
+{
+    const struct grant *grant = &forward->grant;
+    char text[HOST_PORT_SIZE];
+    (void)text_copy(
+        forward->listen, sizeof forward->listen,
+        host_port_format(grant->policy.private ? "private" : grant->address, grant->port, text));
+}
+
 struct forward *forward_new(struct site *site, const struct grant *grant)
 {
     struct forward *forward = calloc(1, sizeof *forward);
     if (!forward)
         return NULL;
-    char text[HOST_PORT_SIZE];
     forward->site = site;
     forward->grant = *grant;
-    (void)text_copy(
-        forward->listen, sizeof forward->listen,
-        host_port_format(grant->policy.private ? "private" : grant->address, grant->port, text));
+    name_forward(forward);
     TAILQ_INIT(&forward->waiting);
     TAILQ_INIT(&forward->connections);
     return forward;
@@ -154,13 +160,18 @@ static void lose_publisher(struct forward *forward, const char *reason)
               "%s: %s", forward->listen, reason);
 }
 
+static void deafen(struct forward *forward)
+{
+    tcp_listener_close(forward->listener);
+    forward->listener = NULL;
+}
+
 void forward_withdraw(struct forward *forward, const char *reason)
 {
     timeout_clear(&forward->hold);
     timeout_clear(&forward->retry);
     lose_publisher(forward, reason);
-    tcp_listener_close(forward->listener);
-    forward->listener = NULL;
+    deafen(forward);
     visitors_reset(forward, reason);
 }
 
@@ -170,6 +181,38 @@ void forward_cut(struct forward *forward, const char *reason)
     struct connection *connection;
     TAILQ_FOREACH(connection, &forward->connections, of_forward)
     connection_close(connection, reason);
+}
+
+static void cut_visitors(struct forward *forward, const char *reason)
+{
+    visitors_reset(forward, reason);
+    struct connection *connection;
+    TAILQ_FOREACH(connection, &forward->connections, of_forward)
+    {
+        if (connection->operator_name[0] == '\0')
+            connection_close(connection, reason);
+    }
+}
+
+void forward_regrant(struct forward *forward, const struct grant *before)
+{
+    const struct grant *grant = &forward->grant;
+    struct fault fault = {""};
+    forward->refusal[0] = '\0';
+    if (strcmp(grant->target, before->target) != 0)
+        forward->health = TARGET_UNTRIED;
+    name_forward(forward);
+    if (!grant->enabled) {
+        forward_cut(forward, "grant disabled");
+        return;
+    }
+    if (grant->policy.private || strcmp(grant->address, before->address) != 0)
+        deafen(forward);
+    if (grant->policy.private && !before->policy.private)
+        cut_visitors(forward, "the port is private now");
+    bool served = forward->session || forward->hold;
+    if (served && bind_listener(forward, &fault) != 0)
+        forward_withdraw(forward, fault.text);
 }
 
 static void on_hold_over(void *owner)

@@ -15,7 +15,8 @@ TAILQ_HEAD(visitor_list, visitor);
 enum target_health { TARGET_UNTRIED, TARGET_ANSWERS, TARGET_FAILS };
 
 struct forward {
-    struct site *site; /* its owner */
+    struct site *site;             /* its owner */
+    LIST_ENTRY(forward) same_port; /* hub->forwards_by_port; while the site lists it */
     struct grant grant;
     char listen[ENDPOINT_SIZE];
     struct tcp_listener *listener; /* NULL: not bound */
@@ -62,6 +63,8 @@ int forward_publish(struct forward *forward, struct session *session, const char
 void forward_hold(struct forward *forward, const char *reason);
 /* Closes the listener and resets those who wait, at once. */
 void forward_withdraw(struct forward *forward, const char *reason);
+/* Its grant is another than `before`: what lives follows it. */
+void forward_regrant(struct forward *forward, const struct grant *before);
 /* Ends the connections too. */
 void forward_cut(struct forward *forward, const char *reason);
 /* Holds every forward that the session publishes. */

@@ -15,11 +15,9 @@ int grant_remember(struct site *site, const struct grant *grant)
 
 void grant_change(struct forward *forward, const struct grant *grant)
 {
+    struct grant before = forward->grant;
     forward->grant = *grant;
-    forward->refusal[0] = '\0';
-    forward->health = TARGET_UNTRIED;
-    if (!grant->enabled)
-        forward_cut(forward, "grant disabled");
+    forward_regrant(forward, &before);
 }
 
 void grant_forget(struct forward *forward)

@@ -233,6 +233,7 @@ static void release(struct hub *hub)
     host_keys_release(&hub->keys);
     hub_settings_release(&hub->settings);
     free(hub->workers);
+    free(hub->forwards_by_port);
     free(hub->dialer);
     if (hub->lock >= 0)
         (void)close(hub->lock);
@@ -242,8 +243,13 @@ static void release(struct hub *hub)
 int hub_run(const struct hub_options *options, struct fault *fault)
 {
     struct hub *hub = calloc(1, sizeof *hub);
-    if (!hub)
+    struct forward_list *by_port = calloc(UINT16_MAX + 1, sizeof *by_port);
+    if (!hub || !by_port) {
+        free(hub);
+        free(by_port);
         return fault_set(fault, "out of memory");
+    }
+    hub->forwards_by_port = by_port;
     hub->loop = uv_default_loop();
     hub->settings_path = options->settings_path;
     hub->verbosity = options->verbosity;

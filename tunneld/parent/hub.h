@@ -28,6 +28,7 @@ struct hub_operator;
 struct site;
 struct worker;
 
+LIST_HEAD(forward_list, forward);
 TAILQ_HEAD(connection_list, connection);
 TAILQ_HEAD(operator_list, hub_operator);
 TAILQ_HEAD(site_list, site);
@@ -62,6 +63,7 @@ struct hub {
     struct site_list sites; /* by name; owned */
     void *sites_by_name;    /* tsearch(3) */
     struct registry sites_by_id;
+    struct forward_list *forwards_by_port; /* [UINT16_MAX + 1]; of all sites */
     size_t site_count, sites_online;
     struct operator_list operators; /* by name; owned */
     size_t operator_count;

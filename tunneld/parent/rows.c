@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "parent/enrolment.h"
+#include "parent/policy_json.h"
 #include "parent/workers.h"
 
 json_t *json_words(const char *text)
@@ -72,15 +73,31 @@ json_t *row_keyfile(const struct keyfile_row *keyfile)
                      json_words(keyfile->used_from));
 }
 
+/* Every reason, so that a script finds it before anybody was refused. */
+static json_t *refused_by_reason(const struct forward *forward, uint64_t *total)
+{
+    json_t *object = json_object();
+    *total = 0;
+    for (size_t i = POLICY_ADMITS + 1; i < POLICY_VERDICT_END; i++) {
+        *total += forward->refused[i];
+        (void)json_object_set_new(object, policy_verdict_name((enum policy_verdict)i),
+                                  json_integer((json_int_t)forward->refused[i]));
+    }
+    return object;
+}
+
 json_t *row_port(const struct forward *forward)
 {
     const struct grant *grant = &forward->grant;
-    return json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:s, s:o, s:o}", "site",
-                     forward->site->row.name, "listen", forward->listen, "address", grant->address,
-                     "port", (int)grant->port, "target", grant->target, "enabled",
-                     (int)grant->enabled, "state", forward_state_name(forward_state(forward)),
-                     "reason", json_words(forward_reason(forward)), "created",
-                     json_time(grant->created_s));
+    uint64_t refused_total;
+    json_t *refused = refused_by_reason(forward, &refused_total);
+    return json_pack(
+        "{s:s, s:s, s:o, s:i, s:s, s:b, s:s, s:o, s:o, s:o, s:I, s:o}", "site",
+        forward->site->row.name, "listen", forward->listen, "address", json_words(grant->address),
+        "port", (int)grant->port, "target", grant->target, "enabled", (int)grant->enabled, "state",
+        forward_state_name(forward_state(forward)), "reason", json_words(forward_reason(forward)),
+        "policy", policy_show(&grant->policy), "refused", refused, "refused_total",
+        (json_int_t)refused_total, "created", json_time(grant->created_s));
 }
 
 json_t *row_session(const struct session *session)

@@ -72,8 +72,11 @@ struct site *site_remember(struct hub *hub, const struct site_row *row)
 static void site_free(struct site *site)
 {
     struct hub *hub = site->hub;
-    for (size_t i = 0; i < site->forward_count; i++)
-        forward_free(site->forwards[i]);
+    while (site->forward_count > 0) {
+        struct forward *last = site->forwards[site->forward_count - 1];
+        site_drop_forward(site, last);
+        forward_free(last);
+    }
     free(site->forwards);
     struct outbound *outbound;
     while ((outbound = TAILQ_FIRST(&site->outbounds)))
@@ -272,6 +275,7 @@ int site_add_forward(struct site *site, struct forward *forward)
     memmove(grown + at + 1, grown + at, (site->forward_count - at) * sizeof *grown);
     grown[at] = forward;
     site->forward_count++;
+    LIST_INSERT_HEAD(&site->hub->forwards_by_port[forward->grant.port], forward, same_port);
     return 0;
 }
 
@@ -281,6 +285,7 @@ void site_drop_forward(struct site *site, struct forward *forward)
     site->forward_count--;
     memmove(site->forwards + at, site->forwards + at + 1,
             (site->forward_count - at) * sizeof *site->forwards);
+    LIST_REMOVE(forward, same_port);
 }
 
 void site_forwards_changed(struct site *site)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "parent/port_holder.h"
 #include "parent/timeout.h"
 
 #define ACCEPTS_PER_TURN 64
@@ -223,9 +224,15 @@ uint16_t tcp_listener_port(const struct tcp_listener *listener)
 
 int tcp_listener_try(const char *address, uint16_t port, struct fault *fault)
 {
+    char holder[PORT_HOLDER_SIZE], text[HOST_PORT_SIZE];
     int descriptor = bind_literal(address, port, false, fault);
-    if (descriptor < 0)
+    if (descriptor >= 0) {
+        (void)close(descriptor);
+        return 0;
+    }
+    if (!port_holder(address, port, holder))
         return -1;
-    (void)close(descriptor);
-    return 0;
+    return fault_set(fault,
+                     "cannot listen on %s: %s holds it; stop that program or choose another port",
+                     host_port_format(address, port, text), holder);
 }

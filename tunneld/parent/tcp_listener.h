@@ -31,7 +31,7 @@ const char *tcp_listener_text(const struct tcp_listener *listener);
 const char *tcp_listener_address(const struct tcp_listener *listener);
 uint16_t tcp_listener_port(const struct tcp_listener *listener);
 
-/* Could one listen there now?  Tries and lets go again. */
+/* Could one listen there now?  Tries and lets go again; the fault names the program that does. */
 int tcp_listener_try(const char *address, uint16_t port, struct fault *fault) MUST_CHECK;
 
 /* Has the kernel IPv6? */
