@@ -5,11 +5,14 @@
 #define _GNU_SOURCE
 #include "parent/document.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "parent/forwards.h"
+#include "parent/operators.h"
+#include "parent/outbound.h"
 #include "parent/policy_json.h"
 #include "parent/sites.h"
 
@@ -39,6 +42,43 @@ json_t *document_grant(const struct hub *hub, const struct grant *grant)
     return json;
 }
 
+json_t *document_outbound(const struct outbound_row *row)
+{
+    char listen[HOST_PORT_SIZE];
+    return json_pack("{s:s}", "listen",
+                     host_port_format(row->listen_address, row->listen_port, listen));
+}
+
+json_t *document_operator(const struct operator_row *row)
+{
+    char line[PUBLIC_KEY_LINE_SIZE], text[SCOPE_TEXT_SIZE], expires[CLOCK_TEXT_SIZE];
+    json_t *scopes = json_array();
+    public_key_line(&row->key, line);
+    for (size_t i = 0; i < row->scopes.count; i++)
+        (void)json_array_append_new(scopes, json_string(scope_format(&row->scopes.items[i], text)));
+    json_t *json = json_pack("{s:s, s:o}", "key", line, "sites", scopes);
+    if (row->expires_s != 0)
+        (void)json_object_set_new(json, "expires",
+                                  json_string(clock_format(row->expires_s, expires)));
+    return json;
+}
+
+static json_t *list_outbounds(const struct site *site)
+{
+    json_t *list = json_object();
+    const struct outbound *outbound;
+    TAILQ_FOREACH(outbound, &site->outbounds, of_site)
+    (void)json_object_set_new(list, outbound->target, document_outbound(&outbound->row));
+    return list;
+}
+
+static void set_unless_empty(json_t *json, const char *name, json_t *items)
+{
+    if (json_object_size(items) > 0)
+        (void)json_object_set(json, name, items);
+    json_decref(items);
+}
+
 json_t *document_site(const struct site *site)
 {
     json_t *json = json_object(), *ports = json_object();
@@ -48,9 +88,8 @@ json_t *document_site(const struct site *site)
         const struct grant *grant = &site->forwards[i]->grant;
         set_port_key(ports, grant->port, document_grant(site->hub, grant));
     }
-    if (json_object_size(ports) > 0)
-        (void)json_object_set(json, "ports", ports);
-    json_decref(ports);
+    set_unless_empty(json, "ports", ports);
+    set_unless_empty(json, "outbound", list_outbounds(site));
     return json;
 }
 
@@ -60,7 +99,13 @@ json_t *document_of(const struct hub *hub)
     const struct site *site;
     TAILQ_FOREACH(site, &hub->sites, entry)
     (void)json_object_set_new(sites, site->row.name, document_site(site));
-    return json_pack("{s:i, s:o}", "version", DOCUMENT_VERSION, "sites", sites);
+    json_t *json = json_pack("{s:i, s:o}", "version", DOCUMENT_VERSION, "sites", sites);
+    json_t *operators = json_object();
+    const struct hub_operator *person;
+    TAILQ_FOREACH(person, &hub->operators, entry)
+    (void)json_object_set_new(operators, person->row.name, document_operator(&person->row));
+    set_unless_empty(json, "operators", operators);
+    return json;
 }
 
 /* --- reading --- */
@@ -133,6 +178,63 @@ int document_read_grant(const struct hub *hub, const char *port, const json_t *j
         document_read_enabled(json_object_get(json, "enabled"), &grant.enabled, fault) != 0)
         return -1;
     *out = grant;
+    return 0;
+}
+
+int document_read_outbound(const char *target, const json_t *json, struct outbound_row *out,
+                           struct fault *fault)
+{
+    static const char *const known[] = {"listen", NULL};
+    struct host_port listen;
+    const char *text = json_string_value(json_object_get(json, "listen"));
+    if (document_check_items(json, known, fault) != 0)
+        return -1;
+    if (!text)
+        return fault_set(fault, "'listen' is missing: [ADDR:]PORT, where the agent listens");
+    if (listen_port_parse(text, &listen, fault) != 0)
+        return fault_prefix(fault, "listen");
+    return outbound_read(target, listen.host, listen.port, out, fault);
+}
+
+static int read_expires(const json_t *json, int64_t *expires_s, struct fault *fault)
+{
+    if (!json || clock_parse(json_string_value(json) ? json_string_value(json) : "", expires_s))
+        return 0;
+    return fault_set(fault, "'expires' must be a time such as 2027-01-31T12:00:00Z");
+}
+
+static int read_scopes(const json_t *json, struct scopes *scopes, struct fault *fault)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(json, index, item)
+    {
+        const char *text = json_string_value(item);
+        if (!text || scopes_add(scopes, text, fault) != 0)
+            return text ? -1 : fault_set(fault, "'sites' must be a list of GLOB[:PORT]");
+    }
+    if (scopes->count > 0)
+        return 0;
+    return fault_set(fault, "'sites' is missing: a list of GLOB[:PORT]");
+}
+
+int document_read_operator(const char *name, const json_t *json, struct operator_row *out,
+                           struct fault *fault)
+{
+    static const char *const known[] = {"key", "sites", "expires", NULL};
+    struct operator_row row = {.created_s = clock_wall_s()};
+    const char *key = json_string_value(json_object_get(json, "key"));
+    if (name_check(name, fault) != 0 || document_check_items(json, known, fault) != 0)
+        return -1;
+    if (!key)
+        return fault_set(fault, "'key' is missing: a public key as in a .pub file");
+    if (public_key_from_line(key, &row.key, fault) != 0)
+        return fault_prefix(fault, "key");
+    if (read_scopes(json_object_get(json, "sites"), &row.scopes, fault) != 0 ||
+        read_expires(json_object_get(json, "expires"), &row.expires_s, fault) != 0)
+        return -1;
+    (void)text_copy(row.name, sizeof row.name, name);
+    *out = row;
     return 0;
 }
 

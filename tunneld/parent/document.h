@@ -20,16 +20,25 @@
 #define DOCUMENT_VERSION 1
 
 struct grant;
+struct operator_row;
+struct outbound_row;
 struct site;
 
 /* Each NULL when out of memory. */
 json_t *document_of(const struct hub *hub);
 json_t *document_site(const struct site *site);
 json_t *document_grant(const struct hub *hub, const struct grant *grant);
+json_t *document_outbound(const struct outbound_row *row);
+json_t *document_operator(const struct operator_row *row);
 
 /* The way back.  `port` is the grant's key.  The fault says what is wrong with which item. */
 int document_read_grant(const struct hub *hub, const char *port, const json_t *json,
                         struct grant *out, struct fault *fault) MUST_CHECK;
+/* `target` is the grant's key. */
+int document_read_outbound(const char *target, const json_t *json, struct outbound_row *out,
+                           struct fault *fault) MUST_CHECK;
+int document_read_operator(const char *name, const json_t *json, struct operator_row *out,
+                           struct fault *fault) MUST_CHECK;
 int document_read_port(const char *text, uint16_t *port, struct fault *fault) MUST_CHECK;
 /* NULL: true. */
 int document_read_enabled(const json_t *json, bool *enabled, struct fault *fault) MUST_CHECK;

@@ -34,7 +34,7 @@ static void take_row(struct hub_operator *person, const struct operator_row *row
     public_key_fingerprint(&row->key, person->fingerprint);
 }
 
-static struct hub_operator *operator_new(struct hub *hub, const struct operator_row *row)
+struct hub_operator *operator_remember(struct hub *hub, const struct operator_row *row)
 {
     struct hub_operator *person = calloc(1, sizeof *person);
     if (!person)
@@ -62,7 +62,7 @@ struct loading {
 static void on_operator(void *owner, const struct operator_row *row)
 {
     struct loading *loading = owner;
-    if (!operator_new(loading->hub, row))
+    if (!operator_remember(loading->hub, row))
         loading->out_of_memory = true;
 }
 
@@ -170,7 +170,7 @@ static int check_name(const struct hub *hub, const char *name, struct fault *fau
 }
 
 /* One key is one principal's. */
-static int check_key(const struct hub *hub, const struct operator_row *row, struct fault *fault)
+int operator_check_key(const struct hub *hub, const struct operator_row *row, struct fault *fault)
 {
     char owner[NAME_SIZE];
     int found = store_site_of_key(hub->store, &row->key, owner, fault);
@@ -188,7 +188,7 @@ static int check_row(const struct hub *hub, const struct operator_row *row, stru
     if (row->scopes.count == 0)
         return fault_set(fault, "operator %s needs at least one scope: --sites GLOB[:PORT]",
                          row->name);
-    return check_key(hub, row, fault);
+    return operator_check_key(hub, row, fault);
 }
 
 int operator_add(struct hub *hub, struct operator_row *row, struct hub_operator **out,
@@ -197,7 +197,7 @@ int operator_add(struct hub *hub, struct operator_row *row, struct hub_operator 
     if (check_name(hub, row->name, fault) != 0 || check_row(hub, row, fault) != 0 ||
         store_operator_add(hub->store, row, fault) != 0)
         return -1;
-    *out = operator_new(hub, row);
+    *out = operator_remember(hub, row);
     if (*out)
         return 0;
     if (store_operator_remove(hub->store, row->id, fault) != 0)
@@ -205,27 +205,37 @@ int operator_add(struct hub *hub, struct operator_row *row, struct hub_operator 
     return fault_set(fault, "out of memory: operator %s was not added", row->name);
 }
 
+void operator_change(struct hub_operator *person, const struct operator_row *row)
+{
+    bool other_key = row->key.length != person->row.key.length ||
+                     memcmp(row->key.blob, person->row.key.blob, row->key.length) != 0;
+    take_row(person, row);
+    apply_change(person, other_key);
+}
+
 int operator_set(struct hub_operator *person, const struct operator_row *row, struct fault *fault)
 {
     if (check_row(person->hub, row, fault) != 0 ||
         store_operator_set(person->hub->store, row, fault) != 0)
         return -1;
-    bool other_key = row->key.length != person->row.key.length ||
-                     memcmp(row->key.blob, person->row.key.blob, row->key.length) != 0;
-    take_row(person, row);
-    apply_change(person, other_key);
+    operator_change(person, row);
     return 0;
+}
+
+void operator_forget(struct hub_operator *person)
+{
+    close_sessions(person, "the operator was removed");
+    struct session *session;
+    while ((session = TAILQ_FIRST(&person->sessions)))
+        operator_leave(session);
+    operator_free(person);
 }
 
 int operator_remove(struct hub_operator *person, struct fault *fault)
 {
     if (store_operator_remove(person->hub->store, person->row.id, fault) != 0)
         return -1;
-    close_sessions(person, "the operator was removed");
-    struct session *session;
-    while ((session = TAILQ_FIRST(&person->sessions)))
-        operator_leave(session);
-    operator_free(person);
+    operator_forget(person);
     return 0;
 }
 

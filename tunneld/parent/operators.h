@@ -40,6 +40,14 @@ int operator_set(struct hub_operator *person, const struct operator_row *row,
                  struct fault *fault) MUST_CHECK;
 int operator_remove(struct hub_operator *person, struct fault *fault) MUST_CHECK;
 
+/* The same without the store, for changes that it holds already (plan.h).  NULL: out of memory. */
+struct hub_operator *operator_remember(struct hub *hub, const struct operator_row *row);
+void operator_change(struct hub_operator *person, const struct operator_row *row);
+void operator_forget(struct hub_operator *person);
+/* Is the key another's?  The fault says whose. */
+int operator_check_key(const struct hub *hub, const struct operator_row *row,
+                       struct fault *fault) MUST_CHECK;
+
 bool operator_has_expired(const struct hub_operator *person);
 bool operator_may_reach(const struct hub_operator *person, const struct forward *forward);
 

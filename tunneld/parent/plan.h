@@ -21,9 +21,12 @@ struct plan_step {
     char owner[NAME_SIZE];     /* the site, or the operator */
     char name[HOST_PORT_SIZE]; /* the port, or the outbound target; "" */
     json_t *before, *after;    /* owned; as in the document; NULL: not there */
-    struct grant grant;        /* of a port that is added or changed; its id is set */
-    bool enabled;              /* of a site */
-    int64_t row, created_s;    /* of a site that is added, once it is stored */
+    /* Of these the kind's; as it will be, or as it is that is removed; with its id. */
+    struct grant grant;
+    struct outbound_row outbound;
+    struct operator_row *person; /* owned */
+    bool enabled;                /* of a site */
+    int64_t site_id, created_s;  /* of a site that is added, once it is stored */
 };
 
 struct plan {
@@ -36,14 +39,17 @@ struct plan {
 int plan_make(struct hub *hub, const json_t *document, bool prune, struct plan *out,
               struct fault *fault) MUST_CHECK;
 void plan_release(struct plan *plan);
+/* Of a finished plan; NULL: there is no such step. */
+const struct plan_step *plan_find(const struct plan *plan, enum plan_action action,
+                                  enum plan_kind kind, const char *owner, const char *name);
+/* The last part of making: what would come of it as a whole. */
+int plan_check(const struct hub *hub, const struct plan *plan, struct fault *fault) MUST_CHECK;
 
 #define PLAN_DETAIL_SIZE 1024
 /* "target: a -> b; max_connections: none -> 10", cut to fit. */
 void plan_detail(const struct plan_step *step, char text[PLAN_DETAIL_SIZE]);
 /* [{action: add/change/remove, kind: site/port/outbound/operator, owner, name, detail}] */
 json_t *plan_json(const struct plan *plan);
-/* The step that adds this site, or NULL. */
-const struct plan_step *plan_find_added(const struct plan *plan, const char *site);
 /* All of it or nothing.  Each step is an event with this actor. */
 int plan_run(struct hub *hub, struct plan *plan, const char *actor, struct fault *fault) MUST_CHECK;
 

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "parent/forwards.h"
 #include "parent/grant_changes.h"
+#include "parent/operators.h"
+#include "parent/outbound.h"
 #include "parent/plan.h"
 #include "parent/sites.h"
 
@@ -36,8 +38,8 @@ static int64_t site_row_of(const struct running *running, const struct plan_step
     const struct site *site = site_find(running->hub, step->owner);
     if (site)
         return site->row.id;
-    const struct plan_step *added = plan_find_added(running->plan, step->owner);
-    return added ? added->row : 0;
+    const struct plan_step *added = plan_find(running->plan, PLAN_ADD, PLAN_SITE, step->owner, "");
+    return added ? added->site_id : 0;
 }
 
 static int store_site(struct running *running, struct plan_step *step, struct fault *fault)
@@ -49,15 +51,16 @@ static int store_site(struct running *running, struct plan_step *step, struct fa
     if (step->action == PLAN_CHANGE)
         return store_site_enable(store, row, step->enabled, fault);
     step->created_s = clock_wall_s();
-    if (store_site_add(store, step->owner, step->created_s, &step->row, fault) != 0)
+    if (store_site_add(store, step->owner, step->created_s, &step->site_id, fault) != 0)
         return -1;
-    return step->enabled ? 0 : store_site_enable(store, step->row, false, fault);
+    return step->enabled ? 0 : store_site_enable(store, step->site_id, false, fault);
 }
 
 static int remember_site(struct running *running, const struct plan_step *step)
 {
     struct site *site = site_find(running->hub, step->owner);
-    struct site_row row = {.id = step->row, .enabled = step->enabled, .created_s = step->created_s};
+    struct site_row row = {
+        .id = step->site_id, .enabled = step->enabled, .created_s = step->created_s};
     if (site && step->action == PLAN_REMOVE)
         site_forget(site);
     else if (site)
@@ -95,9 +98,63 @@ static int remember_port(struct running *running, const struct plan_step *step)
     return 0;
 }
 
+/* --- outbound grants --- */
+
+static int store_way_out(struct running *running, struct plan_step *step, struct fault *fault)
+{
+    struct store *store = running->hub->store;
+    if (step->action != PLAN_ADD && store_outbound_remove(store, step->outbound.id, fault) != 0)
+        return -1;
+    if (step->action == PLAN_REMOVE)
+        return 0;
+    return store_outbound_add(store, site_row_of(running, step), &step->outbound, fault);
+}
+
+static int remember_way_out(struct running *running, const struct plan_step *step)
+{
+    struct site *site = site_find(running->hub, step->owner);
+    if (!site)
+        return -1;
+    struct outbound *former = outbound_find(site, step->outbound.host, step->outbound.port);
+    if (former)
+        outbound_free(former, step->action == PLAN_REMOVE ? "outbound grant removed"
+                                                          : "outbound grant changed");
+    return step->action == PLAN_REMOVE || outbound_new(site, &step->outbound) ? 0 : -1;
+}
+
+/* --- operators --- */
+
+static int store_person(struct running *running, struct plan_step *step, struct fault *fault)
+{
+    struct store *store = running->hub->store;
+    if (step->action == PLAN_REMOVE)
+        return store_operator_remove(store, step->person->id, fault);
+    int rc = step->action == PLAN_ADD ? store_operator_add(store, step->person, fault)
+                                      : store_operator_set(store, step->person, fault);
+    return rc == STORE_EXISTS ? fault_set(fault, "two operators would have one key") : rc;
+}
+
+static int remember_person(struct running *running, const struct plan_step *step)
+{
+    struct hub_operator *person = operator_find(running->hub, step->owner);
+    if (step->action == PLAN_ADD)
+        return operator_remember(running->hub, step->person) ? 0 : -1;
+    if (person && step->action == PLAN_REMOVE)
+        operator_forget(person);
+    else if (person)
+        operator_change(person, step->person);
+    return 0;
+}
+
 static const struct doing doings[] = {
     [PLAN_SITE] = {store_site, remember_site, {"site.remove", "site.add", "site.set"}},
     [PLAN_PORT] = {store_port, remember_port, {"port.remove", "port.allow", "port.set"}},
+    [PLAN_OUTBOUND] = {store_way_out,
+                       remember_way_out,
+                       {"outbound.remove", "outbound.allow", "outbound.allow"}},
+    [PLAN_OPERATOR] = {store_person,
+                       remember_person,
+                       {"operator.remove", "operator.add", "operator.set"}},
 };
 
 /* --- all of it --- */
@@ -125,8 +182,10 @@ static void say_step(const struct running *running, const struct plan_step *step
     if (step->kind == PLAN_SITE && step->action == PLAN_CHANGE)
         event = step->enabled ? "site.enable" : "site.disable";
     plan_detail(step, detail);
-    event_say(running->hub, event, step->owner, running->actor, NULL, "%s%s%s", step->name,
-              step->name[0] != '\0' ? ": " : "", detail);
+    bool person = step->kind == PLAN_OPERATOR;
+    const char *name = person ? step->owner : step->name;
+    event_say(running->hub, event, person ? NULL : step->owner, running->actor, NULL, "%s%s%s",
+              name, name[0] != '\0' && detail[0] != '\0' ? ": " : "", detail);
 }
 
 /* Not once for each step: a site with a hundred new grants gets one list. */
