@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "parent/forwards.h"
+#include "parent/grants_admin.h"
 #include "parent/operators.h"
 #include "parent/outbound.h"
 #include "parent/policy_json.h"
@@ -119,29 +120,15 @@ int document_read_port(const char *text, uint16_t *port, struct fault *fault)
     return 0;
 }
 
-static int read_target(const json_t *json, char *out, struct fault *fault)
+static int read_text(const json_t *json, const char *name, char *out, size_t size,
+                     struct fault *fault)
 {
-    struct host_port target;
-    const char *text = json_string_value(json);
-    if (!text)
-        return fault_set(fault, "'target' is missing: HOST:PORT, as the agent dials it");
-    if (host_port_parse(text, false, &target, fault) != 0)
-        return fault_prefix(fault, "target");
-    host_port_format(target.host, target.port, out);
-    return 0;
-}
-
-static int read_address(const struct hub *hub, const json_t *json, struct grant *grant,
-                        struct fault *fault)
-{
-    if (!json && grant->policy.private)
+    const json_t *value = json_object_get(json, name);
+    if (!value)
         return 0;
-    if (json && grant->policy.private)
-        return fault_set(fault, "a private grant has no 'address': nothing listens for it");
-    if (json && !json_is_string(json))
-        return fault_set(fault, "'address' must be a text, such as \"127.0.0.1\"");
-    const char *text = json ? json_string_value(json) : hub->settings.forward_address;
-    return listen_address_canonical(text, grant->address, fault);
+    if (json_is_string(value) && text_copy(out, size, json_string_value(value)))
+        return 0;
+    return fault_set(fault, "'%s' must be a text of less than %zu characters", name, size);
 }
 
 int document_read_enabled(const json_t *json, bool *enabled, struct fault *fault)
@@ -173,9 +160,10 @@ int document_read_grant(const struct hub *hub, const char *port, const json_t *j
     json_t *rest = without_own_items(json);
     int rc = policy_from_json(&grant.policy, rest, fault);
     json_decref(rest);
-    if (rc != 0 || read_target(json_object_get(json, "target"), grant.target, fault) != 0 ||
-        read_address(hub, json_object_get(json, "address"), &grant, fault) != 0 ||
-        document_read_enabled(json_object_get(json, "enabled"), &grant.enabled, fault) != 0)
+    if (rc != 0 || read_text(json, "target", grant.target, sizeof grant.target, fault) != 0 ||
+        read_text(json, "address", grant.address, sizeof grant.address, fault) != 0 ||
+        document_read_enabled(json_object_get(json, "enabled"), &grant.enabled, fault) != 0 ||
+        grant_complete(hub, &grant, fault) != 0)
         return -1;
     *out = grant;
     return 0;

@@ -103,12 +103,10 @@ static int check_neighbours(const struct places *places, struct fault *fault)
 /* Does a listener of ours hold the place?  It is the plan's to move. */
 static bool is_ours(const struct hub *hub, const struct grant *grant)
 {
-    const struct site *site;
-    TAILQ_FOREACH(site, &hub->sites, entry)
+    const struct forward *forward;
+    LIST_FOREACH(forward, &hub->forwards_by_port[grant->port], same_port)
     {
-        const struct forward *forward = site_forward(site, grant->port);
-        if (forward && forward->listener &&
-            listen_addresses_overlap(forward->grant.address, grant->address))
+        if (forward->listener && listen_addresses_overlap(forward->grant.address, grant->address))
             return true;
     }
     return false;
