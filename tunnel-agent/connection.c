@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "forward_list.h"
 #include "net/dial.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
@@ -25,6 +26,7 @@ struct connection {
     char address[HOST_SIZE]; /* the forward's name */
     uint16_t port;
     struct host_port target;
+    uint64_t connect_timeout_ms;
     char visitor[HOST_PORT_SIZE];
     uint64_t started_ms;
     struct transport *transport; /* borrowed; outlives us */
@@ -178,30 +180,33 @@ static void dial_target(struct connection *connection)
         fail(connection, fault.text);
         return;
     }
-    if (dial_start(connection->all->loop, &connection->target, settings->target_timeout_ms,
+    if (dial_start(connection->all->loop, &connection->target, connection->connect_timeout_ms,
                    &DIAL_HANDLERS, connection, &connection->dial, &fault) != 0)
         fail(connection, fault.text);
 }
 
 void connections_open(struct connections *connections, struct transport *transport,
-                      ssh_message message, const char *address, uint16_t port,
-                      const struct host_port *target)
+                      ssh_message message, const struct forward *forward)
 {
     struct connection *connection = add(connections);
     if (connection == NULL) {
-        struct connection_result full = {
-            .address = address, .port = port, .failure = "too many connections at once"};
+        struct connection_result full = {.address = forward->address,
+                                         .port = forward->port,
+                                         .failure = "too many connections at once"};
         connections_refuse(transport, message);
         connections->done(connections->owner, &full);
         return;
     }
     const char *visitor = ssh_message_channel_request_open_originator(message);
     int visitor_port = ssh_message_channel_request_open_originator_port(message);
-    snprintf(connection->address, sizeof connection->address, "%s", address);
+    snprintf(connection->address, sizeof connection->address, "%s", forward->address);
     snprintf(connection->visitor, sizeof connection->visitor, "%.200s:%d",
              visitor != NULL ? visitor : "", visitor_port);
-    connection->port = port;
-    connection->target = *target;
+    connection->port = forward->port;
+    connection->target = forward->target;
+    connection->connect_timeout_ms = forward->connect_timeout_ms != 0
+                                         ? forward->connect_timeout_ms
+                                         : connections->settings->target_timeout_ms;
     connection->transport = transport;
     connection->message = message;
     dial_target(connection);

@@ -15,6 +15,7 @@
 
 struct transport;
 struct connections;
+struct forward;
 
 /* What became of one; `forward` is looked up by address and port, it may be gone. */
 struct connection_result {
@@ -33,11 +34,10 @@ struct connections *connections_new(uv_loop_t *loop, const struct agent_settings
 void connections_free(struct connections *connections);
 
 /* Takes `message` (a forwarded-tcpip open on `transport`) and answers it sooner or later: dials
- * `target` for the forward (address, port).  Refused at once when allow_targets forbids the target
- * or max_connections are there. */
+ * the forward's target, in its connect_timeout_ms or else in target_timeout.  Refused at once when
+ * allow_targets forbids the target or max_connections are there. */
 void connections_open(struct connections *connections, struct transport *transport,
-                      ssh_message message, const char *address, uint16_t port,
-                      const struct host_port *target);
+                      ssh_message message, const struct forward *forward);
 /* Answers with a refusal; takes `message`. */
 void connections_refuse(struct transport *transport, ssh_message message);
 

@@ -15,6 +15,8 @@
 #define REPORTS_PER_SECOND 10
 #define ANSWER_LINE_MAX    (1u << 20) /* bytes of a line that the hub takes */
 
+#define CONNECT_TIMEOUT_MAX_MS 3600000
+
 void forward_list_release(struct forward_list *list)
 {
     free(list->items);
@@ -36,6 +38,19 @@ static bool is_wanted(const struct forward *forward)
 
 /* --- snapshots -------------------------------------------------------------------------------- */
 
+/* How long the target may take to answer, where the grant says so. */
+static int read_timeout(const json_t *number, struct forward *out, struct fault *fault)
+{
+    if (number == NULL)
+        return 0;
+    if (!json_is_integer(number) || json_integer_value(number) < 1 ||
+        json_integer_value(number) > CONNECT_TIMEOUT_MAX_MS)
+        return fault_set(fault, "a connect_timeout_ms that is no number from 1 to %d",
+                         CONNECT_TIMEOUT_MAX_MS);
+    out->connect_timeout_ms = (uint64_t)json_integer_value(number);
+    return 0;
+}
+
 static int read_entry(const json_t *entry, struct forward *out, struct fault *fault)
 {
     const char *address = json_string_value(json_object_get(entry, "address"));
@@ -47,6 +62,8 @@ static int read_entry(const json_t *entry, struct forward *out, struct fault *fa
         return fault_set(fault, "an address of %zu characters", strlen(address));
     out->port = (uint16_t)port;
     out->listed = true;
+    if (read_timeout(json_object_get(entry, "connect_timeout_ms"), out, fault) != 0)
+        return -1;
     return host_port_parse(target, false, &out->target, fault);
 }
 
@@ -85,8 +102,10 @@ static void judge(struct forward *forward, const struct text_list *allow_targets
 static void carry_over(struct forward *newer, const struct forward *older)
 {
     struct host_port target = newer->target;
+    uint64_t connect_timeout_ms = newer->connect_timeout_ms;
     *newer = *older;
     newer->target = target;
+    newer->connect_timeout_ms = connect_timeout_ms;
     newer->listed = true;
 }
 

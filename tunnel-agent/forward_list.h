@@ -27,8 +27,9 @@ struct forward {
     char address[HOST_SIZE]; /* as the hub's list says it, and as tcpip-forward repeats it */
     uint16_t port;
     struct host_port target;
-    bool listed;  /* in the newest snapshot */
-    bool allowed; /* by allow_targets */
+    uint64_t connect_timeout_ms; /* 0: the hub leaves it to target_timeout */
+    bool listed;                 /* in the newest snapshot */
+    bool allowed;                /* by allow_targets */
     enum forward_state state;
     uint64_t retry_at_ms;
     char reason[FORWARD_REASON_SIZE]; /* why it is not published; "" when it is */

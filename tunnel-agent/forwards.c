@@ -365,8 +365,7 @@ void forwards_message(struct forwards *forwards, ssh_message message)
         return;
     }
     forward->connections_total++;
-    connections_open(forwards->connections, forwards->transport, message, forward->address,
-                     forward->port, &forward->target);
+    connections_open(forwards->connections, forwards->transport, message, forward);
 }
 
 static void report_failure(struct forwards *forwards, struct forward *forward, const char *reason)

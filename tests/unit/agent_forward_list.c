@@ -140,6 +140,23 @@ START_TEST(refused_one_is_tried_again_when_due)
 }
 END_TEST
 
+#define WITH_TIMEOUT(ms)                                                                           \
+    "{\"address\":\"127.0.0.1\",\"port\":1,\"target\":\"10.0.0.1:80\",\"connect_timeout_ms\":" ms  \
+    "}"
+
+START_TEST(a_grant_has_its_own_timeout)
+{
+    ck_assert_int_eq(apply(SNAPSHOT(1, WITH_TIMEOUT("5000"))), 0);
+    ck_assert_str_eq(settle(), "+1");
+    ck_assert_uint_eq(list.items[0].connect_timeout_ms, 5000);
+    ck_assert_int_eq(apply(SNAPSHOT(2, WITH_TIMEOUT("7000"))), 0);
+    ck_assert_uint_eq(list.items[0].connect_timeout_ms, 7000);
+    ck_assert_int_eq(apply(SNAPSHOT(3, ENTRY(1, "10.0.0.1:80"))), 0);
+    ck_assert_uint_eq(list.items[0].connect_timeout_ms, 0);
+    ck_assert_str_eq(settle(), "");
+}
+END_TEST
+
 START_TEST(damaged_snapshot_changes_nothing)
 {
     static const char *const damaged[] = {
@@ -153,6 +170,9 @@ START_TEST(damaged_snapshot_changes_nothing)
         SNAPSHOT(7, ENTRY(1, "10.0.0.1")),
         SNAPSHOT(7, ENTRY(1, "10.0.0.1:80") "," ENTRY(1, "10.0.0.1:80")),
         SNAPSHOT(7, "{\"address\":7,\"port\":1,\"target\":\"a:1\"}"),
+        SNAPSHOT(7, WITH_TIMEOUT("0")),
+        SNAPSHOT(7, WITH_TIMEOUT("\"5\"")),
+        SNAPSHOT(7, WITH_TIMEOUT("3600001")),
     };
     ck_assert_int_eq(apply(SNAPSHOT(1, ENTRY(1, "10.0.0.1:80"))), 0);
     ck_assert_str_eq(settle(), "+1");
@@ -235,6 +255,7 @@ int main(void)
     tcase_add_test(tests, comes_back_before_it_was_cancelled);
     tcase_add_test(tests, target_that_is_no_longer_allowed_is_cancelled);
     tcase_add_test(tests, refused_one_is_tried_again_when_due);
+    tcase_add_test(tests, a_grant_has_its_own_timeout);
     tcase_add_test(tests, damaged_snapshot_changes_nothing);
     tcase_add_test(tests, long_lists_have_a_bound);
     tcase_add_test(tests, found_by_address_and_port);

@@ -239,6 +239,7 @@ static void connect_visitor(uint64_t cid, uint64_t port, int visitor)
     message.port = port;
     strcpy(message.address, "localhost");
     strcpy(message.peer, "[2001:db8::1]:50122");
+    message.timeout_ms = 30000;
     message.descriptor = visitor;
     pipe_send(rig.pipe, &message);
     close(visitor);

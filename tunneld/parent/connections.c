@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "parent/enforce.h"
 #include "parent/opens.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
@@ -103,6 +104,11 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     message.port = connection->port;
     (void)text_copy(message.address, sizeof message.address, forward->asked);
     (void)text_copy(message.peer, sizeof message.peer, connection->visitor);
+    unsigned char header[PROXY_HEADER_MAX];
+    uint64_t timeout_ms = forward->grant.policy.connect_timeout_ms;
+    message.timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_TIMEOUT_MS;
+    message.data = header;
+    message.data_length = forward_header(forward, connection->visitor, descriptor, header);
     message.descriptor = descriptor;
     worker_send(connection->worker, &message);
 }
@@ -290,6 +296,10 @@ static void refuse_open(struct connection *connection, const char *text)
     char reason[REASON_SIZE];
     struct open *open = connection->open;
     connection->open = NULL;
+    if (connection->closing) {
+        open_refuse(open, "policy: %s", text);
+        return;
+    }
     peer_text(reason, sizeof reason, connection->forward ? connection->forward->last_error : text);
     bool begins = strncmp(reason, start, sizeof start - 1) == 0;
     open_refuse(open, "%s%s", begins ? "" : start, reason);
@@ -315,7 +325,7 @@ int connection_on_opened(struct connection *connection, const struct message *me
         }
         return 0;
     }
-    if (forward)
+    if (forward && !connection->closing)
         count_refusal(forward, message->text);
     refuse_open(connection, message->text);
     tcp_reset(connection->descriptor);

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/enforce.h"
 #include "parent/peer_text.h"
 #include "parent/sessions.h"
 #include "parent/sites.h"
@@ -22,15 +24,14 @@
 static const char *const state_names[] = {
     [FORWARD_PUBLISHED] = "published", [FORWARD_WAITING] = "waiting",
     [FORWARD_OFFLINE] = "offline",     [FORWARD_REFUSED] = "refused",
-    [FORWARD_DISABLED] = "disabled",
+    [FORWARD_DISABLED] = "disabled",   [FORWARD_EXPIRED] = "expired",
 };
 
-static void name_forward(struct forward *forward)
+static void name_listen(const struct grant *grant, char out[ENDPOINT_SIZE])
 {
-    const struct grant *grant = &forward->grant;
     char text[HOST_PORT_SIZE];
     (void)text_copy(
-        forward->listen, sizeof forward->listen,
+        out, ENDPOINT_SIZE,
         host_port_format(grant->policy.private ? "private" : grant->address, grant->port, text));
 }
 
@@ -41,7 +42,8 @@ struct forward *forward_new(struct site *site, const struct grant *grant)
         return NULL;
     forward->site = site;
     forward->grant = *grant;
-    name_forward(forward);
+    forward->expired = forward_has_expired(grant, clock_wall_s());
+    name_listen(grant, forward->listen);
     TAILQ_INIT(&forward->waiting);
     TAILQ_INIT(&forward->connections);
     return forward;
@@ -56,6 +58,11 @@ void forward_free(struct forward *forward)
     free(forward);
 }
 
+bool forward_has_expired(const struct grant *grant, int64_t now_s)
+{
+    return grant->policy.expires_s != 0 && now_s >= grant->policy.expires_s;
+}
+
 bool forward_is_held(const struct forward *forward)
 {
     return !forward->session && (forward->listener || forward->hold);
@@ -65,6 +72,8 @@ enum forward_state forward_state(const struct forward *forward)
 {
     if (!forward->grant.enabled || !forward->site->row.enabled)
         return FORWARD_DISABLED;
+    if (forward->expired)
+        return FORWARD_EXPIRED;
     if (forward->session)
         return FORWARD_PUBLISHED;
     if (forward->refusal[0] != '\0' && !TAILQ_EMPTY(&forward->site->sessions))
@@ -82,6 +91,8 @@ const char *forward_reason(const struct forward *forward)
     switch (forward_state(forward)) {
     case FORWARD_DISABLED:
         return forward->grant.enabled ? "the site is disabled" : "the grant is disabled";
+    case FORWARD_EXPIRED:
+        return "the grant has expired";
     case FORWARD_REFUSED:
         return forward->refusal;
     case FORWARD_WAITING:
@@ -100,12 +111,9 @@ static void take_visitor(struct forward *forward, int descriptor, const struct s
 {
     char text[HOST_PORT_SIZE];
     address_format(peer, text);
-    if (!connections_have_room(forward->site->hub)) {
-        forward_error(forward, "max_connections reached");
+    if (forward_admit(forward, text) != POLICY_ADMITS)
         tcp_reset(descriptor);
-        return;
-    }
-    if (forward->session)
+    else if (forward->session)
         connection_start(forward, descriptor, text, 0, NULL);
     else
         visitor_wait(forward, descriptor, text, 0, NULL);
@@ -183,38 +191,6 @@ void forward_cut(struct forward *forward, const char *reason)
     connection_close(connection, reason);
 }
 
-static void cut_visitors(struct forward *forward, const char *reason)
-{
-    visitors_reset(forward, reason);
-    struct connection *connection;
-    TAILQ_FOREACH(connection, &forward->connections, of_forward)
-    {
-        if (connection->operator_name[0] == '\0')
-            connection_close(connection, reason);
-    }
-}
-
-void forward_regrant(struct forward *forward, const struct grant *before)
-{
-    const struct grant *grant = &forward->grant;
-    struct fault fault = {""};
-    forward->refusal[0] = '\0';
-    if (strcmp(grant->target, before->target) != 0)
-        forward->health = TARGET_UNTRIED;
-    name_forward(forward);
-    if (!grant->enabled) {
-        forward_cut(forward, "grant disabled");
-        return;
-    }
-    if (grant->policy.private || strcmp(grant->address, before->address) != 0)
-        deafen(forward);
-    if (grant->policy.private && !before->policy.private)
-        cut_visitors(forward, "the port is private now");
-    bool served = forward->session || forward->hold;
-    if (served && bind_listener(forward, &fault) != 0)
-        forward_withdraw(forward, fault.text);
-}
-
 static void on_hold_over(void *owner)
 {
     struct forward *forward = owner;
@@ -226,13 +202,48 @@ static void on_hold_over(void *owner)
     (void)log_scope(before);
 }
 
+static uint64_t hold_ms(const struct forward *forward)
+{
+    const struct policy *policy = &forward->grant.policy;
+    return policy->own_hold ? policy->hold_ms : forward->site->hub->settings.hold_ms;
+}
+
+static int set_hold(struct forward *forward)
+{
+    uint64_t wanted_ms = hold_ms(forward), passed_ms = clock_monotonic_ms() - forward->held_ms;
+    return timeout_set(forward->site->hub->loop, &forward->hold,
+                       wanted_ms > passed_ms ? wanted_ms - passed_ms : 0, on_hold_over, forward);
+}
+
 void forward_hold(struct forward *forward, const char *reason)
 {
-    struct hub *hub = forward->site->hub;
     lose_publisher(forward, reason);
-    if (hub->stopping || hub->settings.hold_ms == 0 ||
-        timeout_set(hub->loop, &forward->hold, hub->settings.hold_ms, on_hold_over, forward) != 0)
+    forward->held_ms = clock_monotonic_ms();
+    if (forward->site->hub->stopping || hold_ms(forward) == 0 || set_hold(forward) != 0)
         forward_withdraw(forward, reason);
+}
+
+void forward_rehold(struct forward *forward)
+{
+    if (forward->hold && set_hold(forward) != 0)
+        forward_withdraw(forward, "the hub is out of memory");
+}
+
+void forward_move(struct forward *forward)
+{
+    struct fault fault = {""};
+    char listen[ENDPOINT_SIZE];
+    name_listen(&forward->grant, listen);
+    if (strcmp(listen, forward->listen) == 0)
+        return;
+    (void)text_copy(forward->listen, sizeof forward->listen, listen);
+    if (!forward->session && !forward_is_held(forward))
+        return;
+    deafen(forward);
+    if (bind_listener(forward, &fault) != 0)
+        forward_withdraw(forward, fault.text);
+    else if (forward->session && forward->session->following)
+        forward_hold(forward, "the grant's address changed");
 }
 
 void forwards_hold_session(struct session *session, const char *reason)

@@ -19,21 +19,26 @@ struct forward {
     LIST_ENTRY(forward) same_port; /* hub->forwards_by_port; while the site lists it */
     struct grant grant;
     char listen[ENDPOINT_SIZE];
+    char target[HOST_PORT_SIZE];   /* that its connections lead to */
     struct tcp_listener *listener; /* NULL: not bound */
     struct session *session;       /* that publishes it; NULL: nobody */
     char asked[HOST_SIZE];         /* the bind address as the session asked for it */
     struct timeout *hold;          /* set while the publisher is away */
+    uint64_t held_ms;              /* since when */
     struct timeout *retry;         /* of visitors that came back from a dead session */
     struct visitor_list waiting;   /* owned */
     size_t waiting_count;
     struct connection_list connections; /* not owned */
     size_t connection_count;
     uint64_t connections_total, bytes_in, bytes_out, errors;
+    struct policy_usage usage;
     uint64_t refused[POLICY_VERDICT_END]; /* visitors, by why */
     char last_error[REASON_SIZE];
     bool error_reported; /* the agent gave the reason of the next refused connection already */
     char refusal[REASON_SIZE]; /* why hub or agent refuse it */
     enum target_health health;
+    bool expired;         /* out of service, because its grant's time is over */
+    uint64_t limited_sid; /* the session whose worker was told of limits; 0: none */
 };
 
 enum forward_state {
@@ -42,12 +47,14 @@ enum forward_state {
     FORWARD_OFFLINE,   /* nobody publishes it */
     FORWARD_REFUSED,   /* hub or agent refuse it, `refusal` says why */
     FORWARD_DISABLED,  /* grant or site are disabled */
+    FORWARD_EXPIRED,   /* the grant's time is over */
 };
 
 struct forward *forward_new(struct site *site, const struct grant *grant);
 /* Closes everything first. */
 void forward_free(struct forward *forward);
 
+bool forward_has_expired(const struct grant *grant, int64_t now_s);
 /* Do those who come wait for the publisher to come back? */
 bool forward_is_held(const struct forward *forward);
 enum forward_state forward_state(const struct forward *forward);
@@ -61,10 +68,13 @@ int forward_publish(struct forward *forward, struct session *session, const char
                     struct fault *fault) MUST_CHECK;
 /* The publisher went away: visitors wait for the hold time. */
 void forward_hold(struct forward *forward, const char *reason);
+/* The hold time has changed: it counts from when the publisher went away. */
+void forward_rehold(struct forward *forward);
+/* The grant's address has changed: the listener follows, connections go on.  A publisher that
+ * follows the list will ask for it anew, and visitors wait for that. */
+void forward_move(struct forward *forward);
 /* Closes the listener and resets those who wait, at once. */
 void forward_withdraw(struct forward *forward, const char *reason);
-/* Its grant is another than `before`: what lives follows it. */
-void forward_regrant(struct forward *forward, const struct grant *before);
 /* Ends the connections too. */
 void forward_cut(struct forward *forward, const char *reason);
 /* Holds every forward that the session publishes. */

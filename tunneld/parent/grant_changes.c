@@ -2,13 +2,16 @@
 #define _GNU_SOURCE
 #include "parent/grant_changes.h"
 
+#include "parent/enforce.h"
 #include "parent/sites.h"
 
 int grant_remember(struct site *site, const struct grant *grant)
 {
     struct forward *forward = forward_new(site, grant);
-    if (forward && site_add_forward(site, forward) == 0)
+    if (forward && site_add_forward(site, forward) == 0) {
+        forward_regrant(forward, grant);
         return 0;
+    }
     forward_free(forward);
     return -1;
 }

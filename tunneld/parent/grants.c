@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #define NAMED_MAX 12 /* granted ports that a refusal names */
@@ -33,7 +34,7 @@ static void name_granted(const struct grant_offer *offers, size_t count, char *t
 {
     size_t used = 0, named = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!offers[i].grant->enabled)
+        if (!offers[i].grant->enabled || offers[i].expired)
             continue;
         if (named == NAMED_MAX) {
             (void)snprintf(text + used, size - used, ", ...");
@@ -65,6 +66,11 @@ static int check_offer(const struct grant_offer *offer, const char *site, const 
     const struct grant *grant = offer->grant;
     if (!grant->enabled)
         return fault_set(fault, "port %u of site %s is disabled", (unsigned)grant->port, site);
+    if (offer->expired) {
+        char time[CLOCK_TEXT_SIZE];
+        return fault_set(fault, "the grant of port %u to site %s expired at %s",
+                         (unsigned)grant->port, site, clock_format(grant->policy.expires_s, time));
+    }
     if (grant->policy.private && !grant_means(grant, asked))
         return fault_set(fault,
                          "port %u of site %s is private and listens nowhere, also not on '%.64s': "
@@ -83,9 +89,9 @@ long grants_choose(const struct grant_offer *offers, size_t count, const char *s
 {
     for (size_t i = 0; i < count; i++) {
         const struct grant_offer *offer = &offers[i];
-        bool meant =
-            port != 0 ? offer->grant->port == port
-                      : offer->grant->enabled && !offer->taken && grant_means(offer->grant, asked);
+        bool meant = port != 0 ? offer->grant->port == port
+                               : offer->grant->enabled && !offer->expired && !offer->taken &&
+                                     grant_means(offer->grant, asked);
         if (!meant)
             continue;
         return check_offer(offer, site, asked, fault) == 0 ? (long)i : -1;

@@ -25,10 +25,10 @@ struct grant {
     struct policy policy;
 };
 
-/* A grant, and whether a forward of it is published at the moment. */
+/* A grant, whether a forward of it is published at the moment, and whether its time is over. */
 struct grant_offer {
     const struct grant *grant;
-    bool taken;
+    bool taken, expired;
 };
 
 /* Does a bind address, as a client asked for it, mean this grant's address? */

@@ -20,6 +20,7 @@
 #include "control/client.h"
 #include "parent/dialer.h"
 #include "parent/doors.h"
+#include "parent/enforce.h"
 #include "parent/forwards.h"
 #include "parent/operators.h"
 #include "parent/reload.h"
@@ -172,6 +173,7 @@ static int start(struct hub *hub, struct fault *fault)
         return -1;
     watch_signals(hub);
     on_minute(hub);
+    forwards_mind_expiry(hub);
     say_listening(hub);
     return 0;
 }
@@ -215,6 +217,7 @@ void hub_stopped(struct hub *hub)
     timeout_clear(&hub->events.flush);
     timeout_clear(&hub->minute);
     timeout_clear(&hub->operator_tick);
+    timeout_clear(&hub->expiry);
     timeout_clear(&hub->deadline);
     for (size_t i = 0; i < hub->signal_count; i++)
         uv_close((uv_handle_t *)&hub->signals[i], NULL);

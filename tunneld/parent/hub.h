@@ -77,6 +77,8 @@ struct hub {
 
     uint64_t refused_logins, refused_lately;
     struct timeout *minute;   /* to report refused logins */
+    struct timeout *expiry;   /* of grants */
+    int64_t expiry_due_s;     /* when it rings, by the wall clock */
     struct timeout *deadline; /* of an orderly end */
     bool stopping;
 };

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/enforce.h"
 #include "parent/operators.h"
 #include "parent/outbound_open.h"
 #include "parent/sites.h"
@@ -125,13 +126,16 @@ static int judge(const struct session *session, struct forward *forward, struct 
         return fault_set(fault, "offline: the hub is stopping");
     if (session->open_count >= OPENS_MAX)
         return fault_set(fault, "busy: %d channels of this session wait already", OPENS_MAX);
-    if (forward_state(forward) == FORWARD_DISABLED)
+    enum forward_state state = forward_state(forward);
+    if (state == FORWARD_DISABLED || state == FORWARD_EXPIRED)
         return fault_set(fault, "policy: %s:%u: %s", site, port, forward_reason(forward));
     if (!forward->session && !forward_is_held(forward))
         return fault_set(fault, "offline: %s:%u: %s", site, port, forward_reason(forward));
-    if (!connections_have_room(session->hub))
-        return fault_set(fault, "busy: the hub has as many connections as it may have");
-    return 0;
+    enum policy_verdict verdict = forward_admit(forward, session->peer);
+    if (verdict == POLICY_ADMITS)
+        return 0;
+    return fault_set(fault, "%s: %s", verdict == POLICY_HUB ? "busy" : "policy",
+                     policy_verdict_text(verdict));
 }
 
 static struct open *open_new(struct session *session, uint64_t request, int descriptor)

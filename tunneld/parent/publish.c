@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "parent/forwards.h"
+#include "parent/enforce.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/tracing.h"
@@ -52,6 +52,7 @@ static struct forward *choose_forward(const struct site *site, const char *addre
     for (; count < site->forward_count && count < GRANTS_PER_SITE_MAX; count++) {
         offers[count].grant = &site->forwards[count]->grant;
         offers[count].taken = site->forwards[count]->session != NULL;
+        offers[count].expired = site->forwards[count]->expired;
     }
     long chosen = grants_choose(offers, count, site->row.name, address, port, fault);
     return chosen >= 0 ? site->forwards[chosen] : NULL;
@@ -73,6 +74,7 @@ static void publish_now(struct session *session, const struct publish_request *r
     }
     session_serve(session);
     session_reply_port(session, request->request, forward->grant.port);
+    forward_tell_policy(forward);
     visitors_connect(forward);
 }
 

@@ -42,10 +42,13 @@ json_t *snapshot_json(const struct site *site)
     json_t *forwards = json_array();
     for (size_t i = 0; i < site->forward_count; i++) {
         const struct grant *grant = &site->forwards[i]->grant;
-        if (!grant->enabled)
+        if (!grant->enabled || site->forwards[i]->expired)
             continue;
         json_t *forward = json_pack("{s:s, s:i, s:s}", "address", grant->address, "port",
                                     (int)grant->port, "target", grant->target);
+        if (forward && grant->policy.connect_timeout_ms != 0)
+            (void)json_object_set_new(forward, "connect_timeout_ms",
+                                      json_integer((json_int_t)grant->policy.connect_timeout_ms));
         if (json_array_append_new(forwards, forward) != 0) {
             json_decref(forwards);
             return NULL;

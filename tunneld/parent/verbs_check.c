@@ -135,6 +135,8 @@ static const char *advice_for(enum forward_state state)
     switch (state) {
     case FORWARD_DISABLED:
         return "tunnelctl port enable SITE PORT";
+    case FORWARD_EXPIRED:
+        return "tunnelctl port set SITE PORT --expires TIME";
     case FORWARD_REFUSED:
         return "remove what the reason names; allow_targets is the site's own list";
     case FORWARD_OFFLINE:

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/enforce.h"
 #include "parent/opens.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
@@ -113,13 +114,16 @@ void visitor_wait(struct forward *forward, int descriptor, const char *address, 
         tcp_reset(descriptor);
         return;
     }
-    bool room = forward->waiting_count < hub->settings.max_waiting;
-    struct visitor *visitor = room && tries <= TRIES_MAX ? calloc(1, sizeof *visitor) : NULL;
+    if (forward->waiting_count >= hub->settings.max_waiting) {
+        forward_refuse(forward, POLICY_WAITING, address);
+        open_refuse(open, "busy: %s", policy_verdict_text(POLICY_WAITING));
+        tcp_reset(descriptor);
+        return;
+    }
+    struct visitor *visitor = tries <= TRIES_MAX ? calloc(1, sizeof *visitor) : NULL;
     if (!visitor || uv_poll_init(hub->loop, &visitor->poll, descriptor) != 0) {
         free(visitor);
-        turn_away(forward, descriptor, open,
-                  room ? "the visitor could not be handed to any session"
-                       : "too many visitors wait for the publisher");
+        turn_away(forward, descriptor, open, "the visitor could not be handed to any session");
         return;
     }
     visitor->poll.data = visitor;
@@ -145,6 +149,20 @@ void visitors_connect(struct forward *forward)
         struct visitor *visitor = TAILQ_FIRST(&forward->waiting);
         int descriptor = take_out(visitor);
         connection_start(forward, descriptor, visitor->address, visitor->tries, visitor->open);
+    }
+}
+
+void visitors_judge(struct forward *forward)
+{
+    struct visitor *visitor, *following;
+    for (visitor = TAILQ_FIRST(&forward->waiting); visitor; visitor = following) {
+        following = TAILQ_NEXT(visitor, entry);
+        const char *reason =
+            forward_reason_to_cut(forward, visitor->address, visitor->open != NULL);
+        if (!reason)
+            continue;
+        open_refuse(visitor->open, "policy: %s", reason);
+        tcp_reset(take_out(visitor));
     }
 }
 

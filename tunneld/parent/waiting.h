@@ -15,6 +15,8 @@ void visitor_wait(struct forward *forward, int descriptor, const char *address, 
 /* Connects all of them to the session that now publishes. */
 void visitors_connect(struct forward *forward);
 void visitors_reset(struct forward *forward, const char *reason);
+/* Resets those that the forward's policy forbids now. */
+void visitors_judge(struct forward *forward);
 /* An operator that gave up. */
 void visitor_cancel(struct visitor *visitor);
 const struct forward *visitor_forward(const struct visitor *visitor);

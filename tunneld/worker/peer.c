@@ -263,6 +263,7 @@ static void on_down(void *owner, const char *reason)
     peer->transport = NULL;
     relays_release(peer, reason);
     directs_release(peer);
+    policies_release(peer);
     commands_release(peer);
     publishing_release(peer);
     login_release(peer);
@@ -334,6 +335,7 @@ static void peer_init(struct peer *peer, struct office *office, uint64_t sid, co
     peer->office = office;
     TAILQ_INIT(&peer->questions);
     TAILQ_INIT(&peer->commands);
+    TAILQ_INIT(&peer->shares);
     TAILQ_INIT(&peer->opening);
     directs_init(&peer->directs);
     office_text(peer->address, address);

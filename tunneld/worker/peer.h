@@ -1,7 +1,7 @@
 /*
  * A peer: the worker's half of a session, from the accepted descriptor to GONE.  The files of this
- * room that serve a peer share this struct: login.c, publishing.c, command.c,
- * direct.c, relay.c.
+ * room that serve a peer share this struct: login.c, publishing.c, command.c, direct.c, relay.c,
+ * policies.c.
  */
 #ifndef WORKER_PEER_H
 #define WORKER_PEER_H
@@ -12,6 +12,7 @@
 #include "worker/direct.h"
 #include "worker/login.h"
 #include "worker/office.h"
+#include "worker/policies.h"
 
 enum peer_state {
     PEER_KEY_EXCHANGE,   /* waits for the peer's banner and keys; login timer */
@@ -48,6 +49,7 @@ struct peer {
     struct command *forwards; /* the one that follows the list of forwards, or NULL */
     bool rotating;            /* the parent was asked about a new key of the site's */
     struct directs directs;
+    struct share_list shares; /* owned */
     struct relay_list opening;
     size_t abandoned;                        /* of those: nobody waits for them any more */
     char open_failure[OPENING_FAILURE_SIZE]; /* the last that libssh told */

@@ -17,9 +17,10 @@
 #include "ssh/opening.h"
 #include "ssh/stream.h"
 #include "worker/peer.h"
+#include "worker/policies.h"
 
-#define OPENING_MS    30000
 #define ABANDONED_MAX 1000 /* channels whose opening a peer may leave unanswered */
+#define LAST_WORD_MS  500  /* for an agent to say itself why its target did not answer in time */
 #define TRIPLE_BYTES  (3 * sizeof(uint64_t))
 
 struct relay {
@@ -31,7 +32,12 @@ struct relay {
     ssh_channel channel; /* while it is opening */
     int visitor;         /* while it is opening; -1: abandoned, the parent knows of its end */
     struct stream *stream;
-    uint64_t deadline_ms;
+    uint8_t *prefix; /* owned, while it is opening: for the target, before the visitor's bytes */
+    size_t prefix_length;
+    uint64_t port;              /* of the forward */
+    const struct share *share;  /* what it shares with the forward's others; NULL: no limits */
+    uint64_t deadline_ms;       /* of the opening */
+    uint64_t active_ms;         /* when bytes were last seen to pass */
     uint64_t told_in, told_out; /* in the last STATS */
     bool outward;               /* the peer opened the channel, and is the visitor */
 };
@@ -70,6 +76,12 @@ static void tell_refused(struct office *office, uint64_t cid, const char *reason
 }
 
 /* --- ends --- */
+
+static void relay_free(struct relay *relay)
+{
+    free(relay->prefix);
+    free(relay);
+}
 
 /* The parent has heard the last of it. */
 static void forget_cid(struct relay *relay)
@@ -119,7 +131,7 @@ static void on_stream_done(void *owner, const struct stream_result *result)
               KV("reason", result->reason));
     tell_closed(relay->office, relay->cid, in, out, result->reason);
     forget_cid(relay);
-    free(relay);
+    relay_free(relay);
 }
 
 struct peer *relay_peer(const struct relay *relay)
@@ -137,6 +149,35 @@ void relay_abort(struct relay *relay, const char *reason)
 
 /* --- opening --- */
 
+static void set_share(struct relay *relay, const struct share *share)
+{
+    relay->share = share;
+    stream_set_pace(relay->stream, share ? share->in : NULL, share ? share->out : NULL);
+}
+
+void relays_mind_policy(struct peer *peer, const struct share *share)
+{
+    struct relay *relay;
+
+    TAILQ_FOREACH(relay, &peer->office->all_relays, all)
+    {
+        if (relay->peer == peer && relay->port == share->port && relay->stream)
+            set_share(relay, share);
+    }
+}
+
+/* The stream has started; its first bytes, and its limits. */
+static void begin(struct relay *relay)
+{
+    relay->active_ms = clock_monotonic_ms();
+    if (relay->prefix_length > 0 &&
+        stream_prefix(relay->stream, relay->prefix, relay->prefix_length) < 0)
+        stream_abort(relay->stream, "the worker is out of memory");
+    free(relay->prefix);
+    relay->prefix = NULL;
+    set_share(relay, policies_find(relay->peer, relay->port));
+}
+
 static void on_open(struct relay *relay)
 {
     struct peer *peer = relay->peer;
@@ -144,11 +185,12 @@ static void on_open(struct relay *relay)
     leave_opening(relay);
     if (relay->visitor < 0) {
         stream_drop_channel(peer->transport, relay->channel);
-        free(relay);
+        relay_free(relay);
         return;
     }
     if (stream_start(peer->transport, relay->channel, relay->visitor, on_stream_done, relay,
                      &relay->stream) == 0) {
+        begin(relay);
         tell_opened(relay->office, relay->cid, VERDICT_GRANTED, "");
         return;
     }
@@ -156,7 +198,7 @@ static void on_open(struct relay *relay)
     close(relay->visitor);
     tell_refused(relay->office, relay->cid, "the worker is out of memory or descriptors");
     forget_cid(relay);
-    free(relay);
+    relay_free(relay);
 }
 
 static void on_denied(struct relay *relay, const char *reason)
@@ -168,7 +210,7 @@ static void on_denied(struct relay *relay, const char *reason)
         tell_refused(relay->office, relay->cid, reason);
         forget_cid(relay);
     }
-    free(relay);
+    relay_free(relay);
 }
 
 /* A call for an opening channel sends nothing; it looks at the socket, and says how it stands. */
@@ -237,6 +279,18 @@ static int start_opening(struct relay *relay, const struct message *message)
     return -1;
 }
 
+static int copy_prefix(struct relay *relay, const struct message *message)
+{
+    if (message->data_length == 0)
+        return 0;
+    relay->prefix = malloc(message->data_length);
+    if (!relay->prefix)
+        return -1;
+    memcpy(relay->prefix, message->data, message->data_length);
+    relay->prefix_length = message->data_length;
+    return 0;
+}
+
 static struct relay *relay_new(struct office *office, struct peer *peer,
                                const struct message *message)
 {
@@ -244,13 +298,18 @@ static struct relay *relay_new(struct office *office, struct peer *peer,
 
     if (!relay)
         return NULL;
+    if (copy_prefix(relay, message) < 0) {
+        relay_free(relay);
+        return NULL;
+    }
     relay->cid = message->cid;
+    relay->port = message->port;
     relay->office = office;
     relay->peer = peer;
     relay->visitor = message->descriptor;
-    relay->deadline_ms = clock_monotonic_ms() + OPENING_MS;
+    relay->deadline_ms = clock_monotonic_ms() + message->timeout_ms + LAST_WORD_MS;
     if (index_add(&office->relays, &relay->cid) < 0) {
-        free(relay);
+        relay_free(relay);
         return NULL;
     }
     TAILQ_INSERT_TAIL(&office->all_relays, relay, all);
@@ -284,7 +343,7 @@ void relay_open(struct office *office, const struct message *message)
         if (some_failed(peer))
             opening_reason(peer->open_failure, "the site", reason, sizeof reason);
         forget_cid(relay);
-        free(relay);
+        relay_free(relay);
         refuse(office, message, reason);
         return;
     }
@@ -311,7 +370,7 @@ void relay_attach(struct peer *peer, const struct message *message, ssh_channel 
                          &relay->stream) == 0)
             return;
         forget_cid(relay);
-        free(relay);
+        relay_free(relay);
     }
     stream_drop_channel(peer->transport, channel);
     relay_lost(peer->office, message, "the worker is out of memory or descriptors");
@@ -332,7 +391,7 @@ void relays_release(struct peer *peer, const char *reason)
             tell_closed(relay->office, relay->cid, 0, 0, reason);
             forget_cid(relay);
         }
-        free(relay);
+        relay_free(relay);
     }
 }
 
@@ -373,6 +432,19 @@ static size_t add_stats(struct relay *relay, uint8_t *data)
     return TRIPLE_BYTES;
 }
 
+/* The counters have not changed since the last look. */
+static void look_at_silent(struct relay *relay, uint64_t now_ms)
+{
+    char reason[64];
+
+    if (!relay->share || relay->share->idle_ms == 0 ||
+        now_ms - relay->active_ms < relay->share->idle_ms)
+        return;
+    (void)snprintf(reason, sizeof reason, "idle for %llu s",
+                   (unsigned long long)(relay->share->idle_ms / 1000));
+    stream_abort(relay->stream, reason);
+}
+
 static void look_at_opening(struct peer *peer)
 {
     struct relay *relay, *following;
@@ -392,6 +464,7 @@ static void look_at_opening(struct peer *peer)
 void relays_second(struct office *office)
 {
     static uint8_t data[MESSAGE_DATA_MAX];
+    uint64_t now_ms = clock_monotonic_ms();
     size_t used = 0;
     struct relay *relay;
     struct peer *peer;
@@ -406,7 +479,12 @@ void relays_second(struct office *office)
     {
         if (!relay->stream)
             continue;
-        used += add_stats(relay, data + used);
+        size_t added = add_stats(relay, data + used);
+        if (added > 0)
+            relay->active_ms = now_ms;
+        else
+            look_at_silent(relay, now_ms);
+        used += added;
         if (used + TRIPLE_BYTES <= sizeof data)
             continue;
         flush_stats(office, data, used);

@@ -6,6 +6,8 @@
 
 #include "worker/office.h"
 
+struct share;
+
 /* CONNECT; takes the message's descriptor. */
 void relay_open(struct office *office, const struct message *message);
 /* ATTACH of a connection that is counted here; takes the descriptor, and the open channel. */
@@ -14,6 +16,8 @@ void relay_attach(struct peer *peer, const struct message *message, ssh_channel 
 void relay_lost(struct office *office, const struct message *message, const char *reason);
 /* Asynchronous; CLOSED follows. */
 void relay_abort(struct relay *relay, const char *reason);
+/* The share is new, or the limits in it have changed. */
+void relays_mind_policy(struct peer *peer, const struct share *share);
 /* Whose it is. */
 struct peer *relay_peer(const struct relay *relay);
 /* In each turn of a peer: channels that have opened or were refused. */

@@ -21,6 +21,7 @@
 #include "worker/command.h"
 #include "worker/direct.h"
 #include "worker/peer.h"
+#include "worker/policies.h"
 #include "worker/relay.h"
 
 #define PIPE_DESCRIPTOR 3
@@ -197,6 +198,11 @@ static void on_log(struct office *office, struct message *message)
                                 log_level_parse(message->text, &level) ? (int)level : LOG_DEFAULT);
 }
 
+static void on_policy(struct office *office, struct message *message)
+{
+    policies_on_policy(office, message);
+}
+
 static void on_host_key(struct office *office, struct message *message)
 {
     struct fault fault = {""};
@@ -217,6 +223,7 @@ static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
     [MESSAGE_CLOSE] = on_close,     [MESSAGE_SETTINGS] = on_settings,
     [MESSAGE_DRAIN] = on_drain,     [MESSAGE_HOST_KEY] = on_host_key,
     [MESSAGE_LOG] = on_log,         [MESSAGE_ATTACH] = on_attach,
+    [MESSAGE_POLICY] = on_policy,
 };
 
 /* Whose log level holds; NULL: nobody's, or of somebody who is gone. */
