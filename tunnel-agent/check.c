@@ -19,6 +19,11 @@ static bool has_keyfile(const struct check *check)
     return check->options->keyfile != NULL || check->stage == STATE_PENDING;
 }
 
+static bool has_outbound(const struct check *check)
+{
+    return check->outbound_count > 0;
+}
+
 static const struct check_step STEPS[] = {
     {"state", NULL, NULL, check_state},
     {"file", NULL, NULL, check_file},
@@ -33,6 +38,7 @@ static const struct check_step STEPS[] = {
     {"login", "host key", NULL, check_login},
     {"token", "host key", has_keyfile, check_token},
     {"forward", "file", NULL, check_forwards},
+    {"outbound", "login", has_outbound, check_outbound},
     {"target", "file", NULL, check_targets},
     {"clock", "file", NULL, check_clock},
     {"round trip", "tcp", NULL, check_round_trip},
@@ -193,6 +199,7 @@ static void release(struct check *check)
     keyfile_release(&check->keyfile);
     free(check->lookups);
     free(check->granted);
+    free(check->outbound);
     json_decref(check->rows);
     free(check);
 }

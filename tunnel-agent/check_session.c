@@ -247,6 +247,8 @@ static int take_status(struct check *check, struct fault *fault)
     int rc = ask_status(check->session, text, fault);
     if (rc == 0)
         rc = status_forwards(text, &check->granted, &check->granted_count, fault);
+    if (rc == 0)
+        rc = status_outbound(text, &check->outbound, &check->outbound_count, fault);
     if (rc == 0 && status_time(text, &hub_s)) {
         check->hub_clock_known = true;
         check->hub_ahead_s = hub_s - now_s;
@@ -278,7 +280,8 @@ static int take_keyfile(struct check *check, struct fault *fault)
 static const struct {
     const char *state, *advice;
 } CLOSED[] = {
-    {"refused", "remove what the reason names; allow_targets is this site's own list"},
+    {"refused",
+     "remove what the reason names; allow_targets and allow_listen are this site's own lists"},
     {"disabled", "ask the hub's operator to enable it"},
 };
 
@@ -297,7 +300,9 @@ static void say_granted(struct check *check, const struct granted *granted)
 
 static void say_none_granted(struct check *check, bool by_hub)
 {
-    if (by_hub)
+    if (check->outbound_count > 0)
+        check_say(check, CHECK_SKIP, check->site, NULL, "the hub grants this site no forward");
+    else if (by_hub)
         check_say(check, CHECK_FAIL, check->site,
                   "ask the hub's operator for: tunnelctl port allow SITE PORT --target HOST:PORT",
                   "the hub grants this site no forward");
@@ -324,6 +329,12 @@ void check_forwards(struct check *check)
     }
     for (size_t i = 0; i < check->granted_count; i++)
         say_granted(check, &check->granted[i]);
+}
+
+void check_outbound(struct check *check)
+{
+    for (size_t i = 0; i < check->outbound_count; i++)
+        say_granted(check, &check->outbound[i]);
 }
 
 /* --- round trip ------------------------------------------------------------------------------- */

@@ -64,6 +64,8 @@ struct check {
     bool hub_clock_known;
     size_t granted_count;
     struct granted *granted;
+    size_t outbound_count;
+    struct granted *outbound;
 };
 
 struct check_step {
@@ -102,6 +104,7 @@ void check_host_key(struct check *check);
 void check_login(struct check *check);
 void check_token(struct check *check);
 void check_forwards(struct check *check);
+void check_outbound(struct check *check);
 void check_round_trip(struct check *check);
 /* Keys exchanged over the socket, which it takes; the session is the caller's when DONE. */
 enum handshake_result check_shake_hands(struct check *check, int socket, const char *user,

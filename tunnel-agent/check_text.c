@@ -12,6 +12,7 @@
 #include "base/clock.h"
 
 #define BANNER_START 4 /* "SSH-" */
+#define NOT_OF_A_HUB "the answer to 'status' is not that of a hub"
 
 enum banner banner_judge(const char *bytes, size_t length, bool last)
 {
@@ -115,12 +116,9 @@ static size_t count_lines(const char *text)
     return lines < GRANTED_MAX ? lines : GRANTED_MAX;
 }
 
-int status_forwards(const char *text, struct granted **out, size_t *count, struct fault *fault)
+/* The list under a heading; `head` is that line. */
+static int read_section(const char *head, struct granted **out, size_t *count, struct fault *fault)
 {
-    static const char where[] = "the answer to 'status' is not that of a hub";
-    const char *head = find_line(text, "forwards:");
-    if (find_line(text, "site ") == NULL || head == NULL)
-        return fault_set(fault, "%s", where);
     const char *list = strchrnul(head, '\n');
     size_t most = count_lines(list);
     struct granted *granted = calloc(most, sizeof *granted);
@@ -129,7 +127,8 @@ int status_forwards(const char *text, struct granted **out, size_t *count, struc
     size_t found;
     if (*list != '\0' && read_forwards(list + 1, granted, most, &found) != 0) {
         free(granted);
-        return fault_set(fault, "%s: its list of forwards is damaged", where);
+        return fault_set(fault, NOT_OF_A_HUB ": its list of %.*s is damaged",
+                         (int)strcspn(head, ":"), head);
     }
     if (*list == '\0')
         found = 0;
@@ -139,6 +138,24 @@ int status_forwards(const char *text, struct granted **out, size_t *count, struc
     }
     *out = granted;
     *count = found;
+    return 0;
+}
+
+int status_forwards(const char *text, struct granted **out, size_t *count, struct fault *fault)
+{
+    const char *head = find_line(text, "forwards:");
+    if (find_line(text, "site ") == NULL || head == NULL)
+        return fault_set(fault, NOT_OF_A_HUB);
+    return read_section(head, out, count, fault);
+}
+
+int status_outbound(const char *text, struct granted **out, size_t *count, struct fault *fault)
+{
+    const char *head = find_line(text, "outbound:");
+    if (head != NULL)
+        return read_section(head, out, count, fault);
+    *out = NULL;
+    *count = 0;
     return 0;
 }
 

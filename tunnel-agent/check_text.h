@@ -25,7 +25,7 @@ enum banner banner_judge(const char *bytes, size_t length, bool last);
 /* Its first line, or the first bytes of what is no text; never longer than the buffer. */
 char *banner_line(const char *bytes, size_t length, char line[BANNER_SIZE]);
 
-/* One forward that the hub's `status` lists. */
+/* One forward or outbound grant that the hub's `status` lists. */
 struct granted {
     char listen[HOST_PORT_SIZE];
     struct host_port target;
@@ -38,6 +38,9 @@ struct granted {
 /* *out is malloc'ed, NULL when there are none.  A text without a list of forwards, or with a line
  * that is none, is a fault. */
 int status_forwards(const char *text, struct granted **out, size_t *count,
+                    struct fault *fault) MUST_CHECK;
+/* The same for outbound grants, which listen here; a text without a list of them has none. */
+int status_outbound(const char *text, struct granted **out, size_t *count,
                     struct fault *fault) MUST_CHECK;
 /* The hub's clock when this session began; false when the text does not tell. */
 bool status_time(const char *text, int64_t *wall_s);

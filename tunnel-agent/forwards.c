@@ -17,6 +17,7 @@
 #include "forward_list.h"
 #include "inquiry.h"
 #include "json_text.h"
+#include "outbound.h"
 #include "retry.h"
 #include "ssh/transport.h"
 #include "subscription.h"
@@ -31,6 +32,7 @@ struct forwards {
     void *listener_owner;
     struct forward_list list;
     struct connections *connections;
+    struct outbound *outbound;
     uv_timer_t timer;                  /* a refused forward is due again, or an answer is overdue */
     struct transport *transport;       /* NULL: no session */
     struct subscription *subscription; /* with a session */
@@ -44,6 +46,7 @@ struct forwards {
 };
 
 static void on_connection_done(void *owner, const struct connection_result *result);
+static void on_outbound_changed(void *owner);
 
 struct forwards *forwards_new(uv_loop_t *loop, const struct agent_settings *settings, bool publish)
 {
@@ -53,7 +56,10 @@ struct forwards *forwards_new(uv_loop_t *loop, const struct agent_settings *sett
     forwards->settings = settings;
     forwards->publish = publish;
     forwards->connections = connections_new(loop, settings, on_connection_done, forwards);
-    if (forwards->connections == NULL) {
+    forwards->outbound = outbound_new(loop, settings, on_outbound_changed, forwards);
+    if (forwards->connections == NULL || forwards->outbound == NULL) {
+        connections_free(forwards->connections);
+        outbound_close(forwards->outbound);
         free(forwards);
         return NULL;
     }
@@ -72,6 +78,7 @@ void forwards_close(struct forwards *forwards)
     if (forwards == NULL)
         return;
     connections_free(forwards->connections);
+    outbound_close(forwards->outbound);
     forward_list_release(&forwards->list);
     uv_close((uv_handle_t *)&forwards->timer, on_closed);
 }
@@ -88,6 +95,7 @@ int forwards_attach(struct forwards *forwards, struct transport *transport, stru
     if (subscription_new(transport_session(transport), &forwards->subscription, fault) != 0)
         return -1;
     forwards->transport = transport;
+    outbound_attach(forwards->outbound, transport);
     forwards->subscribed = false;
     forwards->request = FORWARD_NOTHING;
     return 0;
@@ -99,6 +107,7 @@ void forwards_detach(struct forwards *forwards)
         return;
     uv_timer_stop(&forwards->timer);
     connections_drop_dialling(forwards->connections);
+    outbound_detach(forwards->outbound);
     forward_list_offline(&forwards->list);
     subscription_free(forwards->subscription);
     remote_command_free(forwards->inquiry, false);
@@ -135,10 +144,19 @@ bool forwards_request_pending(const struct forwards *forwards)
 static void send_answer(struct forwards *forwards)
 {
     json_t *answer = forward_list_answer(&forwards->list);
+    if (answer != NULL)
+        outbound_answer(forwards->outbound, answer);
     if (answer == NULL || !subscription_send(forwards->subscription, answer))
         log_warning(SAY("the answer to the hub's list was dropped: too much waits to be sent"));
     json_decref(answer);
     transport_kick(forwards->transport);
+}
+
+static void on_outbound_changed(void *owner)
+{
+    struct forwards *forwards = owner;
+    if (forwards->subscribed)
+        send_answer(forwards);
 }
 
 static void log_refusals(const struct forwards *forwards)
@@ -158,6 +176,8 @@ static int take_snapshot(struct forwards *forwards, const json_t *line, struct f
     forwards->subscribed = true;
     if (!forwards->publish)
         return 0;
+    if (outbound_take(forwards->outbound, line, fault) != 0)
+        return -1;
     log_info(SAY("forwards listed"), KV("generation", forwards->list.generation),
              KV("count", forwards->list.count));
     log_refusals(forwards);
@@ -301,6 +321,8 @@ static int do_requests(struct forwards *forwards, struct fault *fault)
 
 static void explained(struct forwards *forwards, const char *reason)
 {
+    if (outbound_explained(forwards->outbound, reason))
+        return;
     log_warning(KV("site", forwards->settings->site), SAY("the hub says why it refused"),
                 KV("reason", reason));
     for (size_t i = 0; i < forwards->list.count; i++) {
@@ -315,6 +337,7 @@ static void ask_why(struct forwards *forwards)
 {
     char reason[INQUIRY_REASON_SIZE];
     if (forwards->inquiry == NULL) {
+        forwards->unexplained |= outbound_wants_reason(forwards->outbound, clock_monotonic_ms());
         if (!forwards->unexplained || forwards->request != FORWARD_NOTHING ||
             remote_command_new(transport_session(forwards->transport), INQUIRY_COMMAND,
                                &forwards->inquiry) != 0)
@@ -336,6 +359,7 @@ int forwards_turn(struct forwards *forwards, struct fault *fault)
         return 0;
     if (read_lines(forwards, fault) != 0 || do_requests(forwards, fault) != 0)
         return -1;
+    outbound_turn(forwards->outbound);
     ask_why(forwards);
     /* Looking for an answer, libssh may have read a line as well. */
     return read_lines(forwards, fault);
@@ -398,6 +422,7 @@ void forwards_judge(struct forwards *forwards)
 {
     forward_list_judge(&forwards->list, &forwards->settings->allow_targets);
     connections_judge(forwards->connections);
+    outbound_judge(forwards->outbound);
     if (!forwards->subscribed)
         return;
     log_refusals(forwards);
@@ -433,4 +458,9 @@ json_t *forwards_status(const struct forwards *forwards, uint64_t *generation)
     }
     *generation = forwards->list.generation;
     return list;
+}
+
+json_t *forwards_outbound_status(const struct forwards *forwards)
+{
+    return outbound_status(forwards->outbound);
 }

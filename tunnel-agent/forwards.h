@@ -53,10 +53,12 @@ bool forwards_subscribed(const struct forwards *forwards);
 /* Is a global request of ours unanswered?  libssh has one place for them (ssh/transport.h). */
 bool forwards_request_pending(const struct forwards *forwards);
 
-/* allow_targets changed. */
+/* allow_targets or allow_listen changed. */
 void forwards_judge(struct forwards *forwards);
 
 /* For `status`: a list; *generation is 0 before the first snapshot. */
 json_t *forwards_status(const struct forwards *forwards, uint64_t *generation);
+/* The same for outbound grants. */
+json_t *forwards_outbound_status(const struct forwards *forwards);
 
 #endif

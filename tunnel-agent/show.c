@@ -132,17 +132,25 @@ static void show_forward(const json_t *forward, FILE *out)
         fprintf(out, "  last error: %s\n", text_of(forward, "last_error", state));
 }
 
-void show_status(const json_t *status, FILE *out)
+static void show_list(const json_t *status, const char *name, FILE *out)
 {
     size_t index;
-    const json_t *forward;
-    const json_t *forwards = json_object_get(status, "forwards");
-    show_uplink(status, out);
-    if (json_array_size(forwards) == 0) {
-        fprintf(out, "%-*snone\n", LABEL_WIDTH, "forwards");
-        return;
-    }
+    const json_t *row;
+    const json_t *rows = json_object_get(status, name);
     fprintf(out, "\n%-22s %-26s %-11s %5s %8s %10s %10s %7s\n", "LISTEN", "TARGET", "STATE", "NOW",
             "TOTAL", "IN", "OUT", "ERRORS");
-    json_array_foreach(forwards, index, forward) show_forward(forward, out);
+    json_array_foreach(rows, index, row) show_forward(row, out);
+}
+
+void show_status(const json_t *status, FILE *out)
+{
+    show_uplink(status, out);
+    if (json_array_size(json_object_get(status, "forwards")) > 0)
+        show_list(status, "forwards", out);
+    else
+        fprintf(out, "%-*snone\n", LABEL_WIDTH, "forwards");
+    if (json_array_size(json_object_get(status, "outbound")) == 0)
+        return;
+    fprintf(out, "\noutbound, listening here:");
+    show_list(status, "outbound", out);
 }
