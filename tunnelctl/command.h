@@ -18,7 +18,11 @@
 struct parameter;
 struct invocation;
 
-/* Reads a value as a person wrote it into `args` under parameter->key.  0 or -1. */
+/* A value that means nothing: wrong usage. */
+#define VALUE_MALFORMED (-2)
+
+/* Reads a value as a person wrote it into `args` under parameter->key.  0, -1 (refused), or
+ * VALUE_MALFORMED. */
 typedef int value_reader(const struct parameter *parameter, const char *text, json_t *args,
                          struct fault *fault);
 /* One value, never null, as a table shows it. */
@@ -32,7 +36,8 @@ struct parameter {
     value_reader *read;      /* NULL: an option that takes no value */
     const char *placeholder; /* of an option's value: "HOST:PORT" */
     const char *help;
-    char letter; /* of an option: 'o' for -o */
+    char letter;      /* of an option: 'o' for -o */
+    const char *bare; /* of an option whose value may be left out: what it is then */
     bool required;
     bool many; /* may be repeated; the verb gets a list */
 };

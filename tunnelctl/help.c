@@ -9,8 +9,9 @@
 
 #include "tunnelctl/parse.h"
 
-#define USAGE_SIZE   256
-#define USAGE_COLUMN 48 /* where one-line helps begin in the overview */
+#define USAGE_SIZE    256
+#define OPTIONS_SHOWN 8  /* more are not spelt out in one line */
+#define USAGE_COLUMN  48 /* where one-line helps begin in the overview */
 
 static size_t add(char *text, size_t used, const char *before, const char *middle,
                   const char *after)
@@ -37,8 +38,15 @@ static void usage_of(const struct command *command, char text[USAGE_SIZE])
         used = add(text, used, p->required ? " " : " [", p->name, p->required ? "" : "]");
         used = add(text, used, p->many ? "..." : "", "", "");
     }
+    size_t count = 0;
     for (const struct parameter *p = command->options; p && p->name; p++)
-        used = add_option(text, used, p);
+        count++;
+    for (size_t i = 0; i < count; i++) {
+        if (count <= OPTIONS_SHOWN || command->options[i].required)
+            used = add_option(text, used, &command->options[i]);
+    }
+    if (count > OPTIONS_SHOWN)
+        (void)add(text, used, " [OPTION]...", "", "");
 }
 
 static void print_line(FILE *out, const struct command *command)
@@ -65,7 +73,7 @@ static void print_parameters(FILE *out, const char *title, const struct paramete
             snprintf(letter, sizeof(letter), "-%c, ", p->letter);
         snprintf(name, sizeof(name), "%s%s%s%s", letter, p->name, p->placeholder ? " " : "",
                  p->placeholder ? p->placeholder : "");
-        fprintf(out, "  %-26s%s%s\n", name, p->help, p->many ? " (may be repeated)" : "");
+        fprintf(out, "  %-31s%s%s\n", name, p->help, p->many ? " (may be repeated)" : "");
     }
 }
 

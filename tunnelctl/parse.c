@@ -1,7 +1,7 @@
 /*
- * Command lines.  First the line is split into words and options (an option means the same
- * wherever it stands, so whether it takes a value is known before the command is), then the
- * words name the command, then its parameters are read.  Knows no command by name but "help".
+ * Command lines.  First the line is split into words and options (an option before the command is
+ * the first of its name; none but -f means two things), then the words name the command, then its
+ * parameters are read.  Knows no command by name but "help".
  */
 #define _GNU_SOURCE
 #include "tunnelctl/parse.h"
@@ -105,10 +105,15 @@ void unknown_command(const char *const *words, size_t count, struct fault *fault
 
 /* --- splitting ------------------------------------------------------------------------------ */
 
-/* Global, or any command's. */
-static const struct parameter *find_option(const char *name, char letter)
+/* Global, the command's that the words before it name, or any command's. */
+static const struct parameter *find_option(const struct line *line, const char *name, char letter)
 {
+    size_t used;
+    const struct command *named =
+        line->word_count > 0 ? command_find(line->words, line->word_count, &used) : NULL;
     const struct parameter *found = parameter_find(global_options, name, letter);
+    if (!found && named)
+        found = parameter_find(named->options, name, letter);
     for (const struct command *c = command_next(NULL); c && !found; c = command_next(c))
         found = parameter_find(c->options, name, letter);
     return found;
@@ -131,12 +136,13 @@ static enum outcome unknown_option(const char *name, struct fault *fault)
 }
 
 /* "--name", "--name=value", "-x", "-xvalue": the option, and the value if it is attached. */
-static const struct parameter *recognise(const char *token, const char **attached)
+static const struct parameter *recognise(const struct line *line, const char *token,
+                                         const char **attached)
 {
     char name[CANDIDATE_SIZE];
     *attached = NULL;
     if (token[1] != '-') {
-        const struct parameter *option = find_option(NULL, token[1]);
+        const struct parameter *option = find_option(line, NULL, token[1]);
         *attached = token[2] ? token + 2 : NULL;
         return option && *attached && !option->read ? NULL : option;
     }
@@ -147,7 +153,23 @@ static const struct parameter *recognise(const char *token, const char **attache
     name[length] = '\0';
     if (token[length] == '=')
         *attached = token + length + 1;
-    return find_option(name, '\0');
+    return find_option(line, name, '\0');
+}
+
+/* Is the next token the option's value?  One that may be left out is one of the placeholder's
+ * words. */
+static bool is_value(const struct parameter *option, const char *token)
+{
+    size_t length = strlen(token);
+    if (!option->bare)
+        return true;
+    for (const char *word = option->placeholder; *word; word += *word == '|') {
+        size_t width = strcspn(word, "|");
+        if (width == length && memcmp(word, token, length) == 0)
+            return true;
+        word += width;
+    }
+    return false;
 }
 
 /* The token at argv[*at], and the one behind it if it is the value. */
@@ -155,15 +177,17 @@ static enum outcome take_option(int argc, char *const *argv, int *at, struct lin
                                 struct fault *fault)
 {
     const char *value;
-    const struct parameter *option = recognise(argv[*at], &value);
+    const struct parameter *option = recognise(line, argv[*at], &value);
     if (!option)
         return unknown_option(argv[*at], fault);
     if (!option->read && value) {
         fault_set(fault, "%s takes no value", option->name);
         return USAGE;
     }
-    if (option->read && !value && *at + 1 < argc)
+    if (option->read && !value && *at + 1 < argc && is_value(option, argv[*at + 1]))
         value = argv[++*at];
+    if (!value)
+        value = option->bare;
     if (option->read && !value) {
         fault_set(fault, "%s needs %s behind it", option->name, option->placeholder);
         return USAGE;
@@ -239,8 +263,9 @@ static enum outcome read_value(struct invocation *invocation, const struct param
             json_object_set_new(args, parameter->key, json_true());
         return DONE;
     }
-    if (parameter->read(parameter, text, args, fault) < 0)
-        return REFUSED;
+    int result = parameter->read(parameter, text, args, fault);
+    if (result < 0)
+        return result == VALUE_MALFORMED ? USAGE : REFUSED;
     if (args != invocation->typed)
         json_object_set_new(invocation->typed, parameter->name, json_string(text));
     return DONE;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "suite.h"
 #include "tunnelctl/cell.h"
+#include "tunnelctl/policy.h"
 #include "tunnelctl/run.h"
 #include "tunnelctl/sentence.h"
 
@@ -206,6 +207,32 @@ static void expect_cell(cell_writer *write, const json_t *value, const char *pri
     ck_assert_str_eq(cell, printed);
 }
 
+static void expect_json_cell(cell_writer *write, const char *json, const char *printed)
+{
+    json_t *value = load(json);
+    expect_cell(write, value, printed);
+    json_decref(value);
+}
+
+START_TEST(policies_are_short)
+{
+    expect_json_cell(
+        cell_policy,
+        "{\"from\":[\"192.0.2.0/24\",\"::1\",\"10.0.0.0/8\"],\"max_connections\":10,"
+        "\"max_rate\":5,\"bandwidth_in\":500000,\"bandwidth_out\":65536,"
+        "\"connect_timeout_s\":5,\"idle_timeout_s\":5400,\"hold_s\":0,"
+        "\"expires\":\"2020-01-01T00:00:00Z\",\"proxy_protocol\":\"v2\",\"private\":true}",
+        "private, from 192.0.2.0/24 ::1 +1, max 10, 5 new/s, in 500k/s, out 64Ki/s, "
+        "connect 5s, idle 1h30m, hold 0s, proxy v2, expired");
+    expect_json_cell(cell_policy, "{\"from\":null,\"hold_s\":null,\"private\":false}", "-");
+    expect_json_cell(cell_policy, "{\"max_rate\":\"odd\",\"expires\":7}", "odd new/s, 7");
+    expect_json_cell(cell_policy, "[]", "-");
+    expect_json_cell(cell_refused, "{\"network\":3,\"rate\":0,\"hub\":1}", "network 3, hub 1");
+    expect_json_cell(cell_refused, "{\"network\":0}", "-");
+    fclose(out);
+}
+END_TEST
+
 START_TEST(times_are_told_from_now)
 {
     char when[CLOCK_TEXT_SIZE], expected[64];
@@ -242,6 +269,7 @@ int main(void)
     tcase_add_test(tests, what_was_done_is_a_sentence);
     tcase_add_test(tests, json_is_the_answer_itself);
     tcase_add_test(tests, places_are_filled);
+    tcase_add_test(tests, policies_are_short);
     tcase_add_test(tests, times_are_told_from_now);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

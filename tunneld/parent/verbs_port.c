@@ -132,8 +132,9 @@ void verb_port_set(struct hub *hub, struct control_request *request, const json_
         return;
     struct grant grant = forward->grant;
     if (!names_anything(args))
-        control_refuse(request, "port.set: name what shall change: the target, the address or an "
-                                "item of the policy");
+        control_refuse(request,
+                       "nothing is named to change: name the target, the address or an item "
+                       "of the policy");
     else if (read_grant(hub, args, &grant, &fault) != 0)
         control_refuse(request, "%s", fault.text);
     else
