@@ -1,0 +1,1 @@
+fuzz_target(ctl_document commands)
