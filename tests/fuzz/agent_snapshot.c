@@ -7,6 +7,7 @@
 
 #include "control/frames.h"
 #include "tunnel-agent/forward_list.h"
+#include "tunnel-agent/outbound_list.h"
 
 #define STEPS_MAX 10000
 
@@ -40,6 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while (frames_next(&frames, &line, NULL) == 1) {
             if (forward_list_apply(&list, line, &allowed, NULL) == 0)
                 settle(&list);
+            struct outbound_list outbound;
+            if (outbound_list_read(line, &outbound, NULL) == 0)
+                assert(outbound.count <= OUTBOUND_MAX);
             json_decref(line);
             json_decref(forward_list_answer(&list));
         }

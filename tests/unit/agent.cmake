@@ -6,6 +6,7 @@ unit_test(agent_next_key agent)
 # As agent_state, below.
 target_link_options(agent_next_key PRIVATE -Wl,--wrap=file_write,--wrap=file_rename)
 unit_test(agent_options agent)
+unit_test(agent_outbound_list agent)
 unit_test(agent_pins agent)
 unit_test(agent_state agent)
 # The test kills a process at each write of the state directory.

@@ -101,6 +101,27 @@ START_TEST(status_lists_forwards)
 }
 END_TEST
 
+START_TEST(status_lists_outbound_grants)
+{
+    static const char text[] = HEAD "forwards: none granted\n"
+                                    "\noutbound:\n"
+                                    "  127.0.0.1:5432 -> db.example:5432  listening\n"
+                                    "  0.0.0.0:1 -> a:1  refused: not in allow_listen\n"
+                                    "\nrefused lately:\n";
+    ck_assert_int_eq(status_outbound(text, &granted, &count, &fault), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(granted[0].listen, "127.0.0.1:5432");
+    ck_assert_str_eq(granted[0].target.host, "db.example");
+    ck_assert_str_eq(granted[0].state, "listening");
+    ck_assert_str_eq(granted[1].reason, "not in allow_listen");
+    free(granted);
+    ck_assert_int_eq(status_outbound(HEAD "forwards: none granted\n", &granted, &count, &fault), 0);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_ptr_null(granted);
+    ck_assert_int_ne(status_outbound("outbound:\n  damaged\n", &granted, &count, &fault), 0);
+}
+END_TEST
+
 START_TEST(a_list_may_be_empty_or_cut)
 {
     ck_assert_int_eq(parse(HEAD "forwards: none granted\n"), 0);
@@ -257,6 +278,7 @@ int main(void)
     TCase *status = tcase_create("status");
     tcase_add_checked_fixture(status, NULL, teardown);
     tcase_add_test(status, status_lists_forwards);
+    tcase_add_test(status, status_lists_outbound_grants);
     tcase_add_test(status, a_list_may_be_empty_or_cut);
     tcase_add_test(status, anything_else_is_no_status);
     tcase_add_test(status, status_tells_the_hubs_time);

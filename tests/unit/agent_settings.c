@@ -28,6 +28,9 @@ START_TEST(defaults)
     ck_assert_str_eq(settings.hubs.items[1].host, "2001:db8::1");
     ck_assert_str_eq(settings.host_keys.items[0], "ssh-ed25519 AAAA");
     ck_assert_uint_eq(settings.allow_targets.count, 0);
+    ck_assert_uint_eq(settings.allow_listen.count, 2);
+    ck_assert_str_eq(settings.allow_listen.items[0], "127.0.0.1:*");
+    ck_assert_str_eq(settings.allow_listen.items[1], "[::1]:*");
     ck_assert_int_eq(settings.log_level, LOG_INFO);
     ck_assert_int_eq(settings.log_format, LOG_TEXT);
     ck_assert_uint_eq(settings.keepalive_ms, 30000);
@@ -87,6 +90,11 @@ static const struct {
                                            "not 0"},
     {"site: a\nhub: [h:1]\nhost_keys: [k]\nallow_targets: [a:1, a]",
      "f:4:22: 'allow_targets': 'a' is not HOST:PORT (either may be *; IPv6 in brackets)"},
+    {"site: a\nhub: [h:1]\nhost_keys: [k]\nallow_listen: ['*:5432', 'localhost:1']",
+     "f:4:26: 'allow_listen': 'localhost:1' is not ADDRESS:PORT (either may be *; IPv6 in "
+     "brackets)"},
+    {"site: a\nhub: [h:1]\nhost_keys: [k]\nallow_listen: [10.0.0.1]",
+     "f:4:16: 'allow_listen': '10.0.0.1' is not ADDRESS:PORT (either may be *; IPv6 in brackets)"},
     {"site: a\nhub: [h:1]\nhost_keys: [k]\nkeepalive: 80s",
      "f:1:1: 'dead_peer' must be longer than 'keepalive'"},
     {"site: a\nhub: [h:1]\nhost_keys: [k]\nkey_max_age: 10m",
@@ -166,6 +174,36 @@ START_TEST(allowed_targets)
 }
 END_TEST
 
+static const struct {
+    const char *settings, *listen;
+    bool allowed;
+} listeners[] = {
+    {"", "127.0.0.1:1", true},
+    {"", "[0::1]:65535", true},
+    {"", "127.0.0.2:1", false},
+    {"", "0.0.0.0:1", false},
+    {"", "[::]:1", false},
+    {"", "192.168.1.1:1", false},
+    {"allow_listen: []\n", "127.0.0.1:1", false},
+    {"allow_listen: ['0.0.0.0:5432']\n", "0.0.0.0:5432", true},
+    {"allow_listen: ['0.0.0.0:5432']\n", "127.0.0.1:5432", false},
+    {"allow_listen: ['*:5432']\n", "[2001:db8::1]:5432", true},
+    {"allow_listen: ['*:5432']\n", "127.0.0.1:5433", false},
+};
+
+START_TEST(allowed_listeners)
+{
+    char text[512];
+    struct agent_settings settings;
+    struct host_port listen;
+    snprintf(text, sizeof text, "%s%s", minimal, listeners[_i].settings);
+    ck_assert_int_eq(agent_settings_parse(text, strlen(text), "f", &settings, &fault), 0);
+    ck_assert_int_eq(host_port_parse(listeners[_i].listen, false, &listen, &fault), 0);
+    ck_assert_int_eq(agent_listen_allowed(&settings.allow_listen, &listen), listeners[_i].allowed);
+    agent_settings_release(&settings);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("agent_settings");
@@ -175,6 +213,7 @@ int main(void)
     tcase_add_loop_test(tests, refuses, 0, COUNT(bad));
     tcase_add_test(tests, target_forms);
     tcase_add_loop_test(tests, allowed_targets, 0, COUNT(targets));
+    tcase_add_loop_test(tests, allowed_listeners, 0, COUNT(listeners));
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

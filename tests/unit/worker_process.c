@@ -421,6 +421,18 @@ START_TEST(the_forwards_channel_carries_lists_and_reports)
     report = rig_wait(&rig, MESSAGE_REPORT);
     ck_assert_uint_eq(report->flags, MESSAGE_FAILED);
     ck_assert_str_eq(report->text, "Connection refused");
+    (void)fprintf(input, "{\"generation\":9,\"refused\":[],\"refused_outbound\":["
+                         "{\"listen\":\"[::1]:5432\",\"reason\":\"not here\"}]}\n");
+    (void)fflush(input);
+    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_REPORT)->flags, 0);
+    report = rig_wait(&rig, MESSAGE_REPORT);
+    ck_assert_uint_eq(report->flags, MESSAGE_OUTBOUND);
+    ck_assert_uint_eq(report->generation, 9);
+    ck_assert_uint_eq(report->port, 0);
+    report = rig_wait(&rig, MESSAGE_REPORT);
+    ck_assert_uint_eq(report->flags, MESSAGE_OUTBOUND);
+    ck_assert_uint_eq(report->port, 5432);
+    ck_assert_str_eq(report->text, "not here");
     (void)fclose(input);
     ck_assert_int_ge(rig_wait_exit(&rig, ssh), 0);
 }
@@ -431,6 +443,9 @@ static const char *const MALFORMED[] = {
     "[]\n",
     "{}\n",
     "{\"generation\":-1,\"refused\":[]}\n",
+    "{\"generation\":1,\"refused\":[],\"refused_outbound\":{}}\n",
+    "{\"generation\":1,\"refused\":[],\"refused_outbound\":[{\"listen\":\"a\",\"reason\":\"\"}]}\n",
+    "{\"generation\":1,\"refused\":[],\"refused_outbound\":[{\"listen\":\"[::1]:1\"}]}\n",
     "{\"generation\":1,\"refused\":[{\"port\":70000,\"reason\":\"x\"}]}\n",
     "{\"failed\":{\"port\":1}}\n",
 };
