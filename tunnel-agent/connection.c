@@ -102,8 +102,8 @@ static void report(struct connection *connection, const struct stream_result *re
 
 static void fail(struct connection *connection, const char *reason)
 {
+    report(connection, NULL, reason); /* first, so that the hub knows why */
     connections_refuse(connection->transport, connection->message);
-    report(connection, NULL, reason);
     unlink_and_free(connection);
 }
 

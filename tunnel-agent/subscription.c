@@ -161,5 +161,9 @@ bool subscription_send(struct subscription *subscription, const json_t *line)
         subscription->queued += length;
     }
     free(text);
+    /* At once, so that it overtakes nothing that is said on other channels later.  A failure
+     * comes again in the next step. */
+    if (grown != NULL && subscription->step == STEP_OPEN && !subscription->ended)
+        (void)flush(subscription, NULL);
     return grown != NULL;
 }

@@ -30,7 +30,8 @@ void subscription_free(struct subscription *subscription);
 enum subscription_result subscription_step(struct subscription *subscription, json_t **line,
                                            struct fault *fault);
 
-/* Queues a line (borrowed); false when so much waits that it was dropped. */
+/* Writes a line (borrowed), or queues what the hub does not take yet; false when so much waits that
+ * it was dropped.  Not inside a libssh callback. */
 bool subscription_send(struct subscription *subscription, const json_t *line);
 
 #endif
