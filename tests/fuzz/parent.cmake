@@ -1,1 +1,2 @@
 fuzz_target(parent_cidr parent)
+fuzz_target(parent_scope parent)

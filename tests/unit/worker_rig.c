@@ -58,6 +58,9 @@ static void answer_if_asked(struct rig *rig, const struct message *message)
     case MESSAGE_ROTATE:
         rig->rotate_request = message->request;
         break;
+    case MESSAGE_OPEN:
+        rig->open_request = message->request;
+        break;
     default:
         break;
     }
@@ -66,6 +69,11 @@ static void answer_if_asked(struct rig *rig, const struct message *message)
 void rig_answer_rotate(struct rig *rig, enum verdict verdict)
 {
     answer(rig, rig->rotate_request, verdict, NULL);
+}
+
+void rig_answer_open(struct rig *rig, enum verdict verdict)
+{
+    answer(rig, rig->open_request, verdict, NULL);
 }
 
 static void on_message(void *owner, struct message *message)

@@ -38,6 +38,7 @@ struct rig {
     const char *query_data, *refusal;
     uint16_t bound_port;
     uint64_t rotate_request; /* of the last ROTATE, which rig_answer_rotate answers */
+    uint64_t open_request;   /* the same of the last OPEN */
 
     struct heard heard[RIG_HEARD_MAX];
     size_t heard_count;
@@ -52,6 +53,7 @@ void rig_close(struct rig *rig);
 struct heard *rig_wait(struct rig *rig, enum message_type type);
 bool rig_has(const struct rig *rig, enum message_type type);
 void rig_answer_rotate(struct rig *rig, enum verdict verdict);
+void rig_answer_open(struct rig *rig, enum verdict verdict);
 /* Runs the loop for so long. */
 void rig_run(struct rig *rig, unsigned ms);
 
