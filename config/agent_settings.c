@@ -92,7 +92,7 @@ int allow_target_check(const char *text, struct fault *fault)
 
 static int listen_pattern_check(const char *text, struct fault *fault)
 {
-    struct pattern pattern;
+    struct pattern pattern = {.any_host = false};
     if (parse_pattern(text, &pattern, NULL) == 0 &&
         (pattern.any_host || address_is_literal(pattern.target.host)))
         return 0;
