@@ -114,12 +114,12 @@ static int write_target(struct relay *relay, struct fault *fault)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
+/* The hub closes the channel when both ends have been told; until then bytes are under way. */
 static bool is_over(const struct relay *relay)
 {
     if (relay->unread)
         return true;
-    return relay->target_ended && is_empty(&relay->from_target) &&
-           (relay->told_target || ssh_client_closed(relay->client));
+    return relay->target_ended && is_empty(&relay->from_target) && ssh_client_closed(relay->client);
 }
 
 /* Who reads standard output learns that the target has said all, although it may go on sending. */
@@ -205,7 +205,7 @@ static enum outcome run_relay(struct relay *relay, struct fault *fault)
         }
         if (mind_silence(relay, &wait_ms, fault) < 0)
             return UNREACHABLE;
-        if (wait_for_work(relay, done > 0 ? 0 : wait_ms, fault) < 0)
+        if (wait_for_work(relay, done > 0 || is_over(relay) ? 0 : wait_ms, fault) < 0)
             return REFUSED;
     }
     return DONE;

@@ -1,8 +1,8 @@
 /* The way of an operator: over SSH, from anywhere, to public and private grants. */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "tunnelctl/access.h"
 #include "tunnelctl/probe.h"
 #include "tunnelctl/probe_text.h"
@@ -39,6 +39,14 @@ static bool log_in(struct probe *probe, const struct access *access, struct ssh_
     return true;
 }
 
+/* The sentence names site and port already. */
+static const char *skip_name(const struct probe *probe, const char *reason)
+{
+    char name[NAME_SIZE + 16];
+    size_t length = (size_t)snprintf(name, sizeof(name), "%s:%u: ", probe->site, probe->port);
+    return strncmp(reason, name, length) == 0 ? reason + length : reason;
+}
+
 /* One answer of the hub says both whether there is such a forward and whether its target answers.
  */
 static bool open_channel(struct probe *probe, struct ssh_client *client)
@@ -47,6 +55,7 @@ static bool open_channel(struct probe *probe, struct ssh_client *client)
     enum outcome outcome =
         ssh_client_open(client, ACCESS_OPEN_MS, probe->site, probe->port, &fault);
     struct refusal refusal = refusal_read(fault.text);
+    refusal.reason = skip_name(probe, refusal.reason);
     if (outcome == UNREACHABLE)
         return probe_fail(probe, NULL, "%s", fault.text);
     if (outcome != DONE && !refusal.of_the_site)
