@@ -12,6 +12,7 @@ unit_test(parent_store parent PkgConfig::SQLITE)
 # A hub whose workers are played by the test.
 add_library(parent_harness STATIC ${CMAKE_CURRENT_LIST_DIR}/parent_harness.c)
 target_link_libraries(parent_harness PUBLIC suite parent worker)
+unit_test(parent_enforce parent_harness)
 unit_test(parent_hub parent_harness)
 unit_test(parent_operators parent_harness)
 unit_test(parent_rotation parent_harness)
