@@ -1,2 +1,3 @@
 fuzz_target(parent_cidr parent)
 fuzz_target(parent_scope parent)
+fuzz_target(parent_policy parent)

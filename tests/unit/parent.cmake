@@ -6,6 +6,9 @@ unit_test(parent_host_keys parent worker)
 # The test kills a process at each change of the state directory.
 target_link_options(parent_host_keys PRIVATE -Wl,--wrap=file_write,--wrap=file_rename)
 unit_test(parent_scope parent)
+unit_test(parent_policy parent)
+unit_test(parent_policy_json parent)
+unit_test(parent_proxy_protocol parent)
 unit_test(parent_snapshots parent worker)
 unit_test(parent_store parent PkgConfig::SQLITE)
 
