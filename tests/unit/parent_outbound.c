@@ -284,6 +284,13 @@ START_TEST(the_agents_word_is_shown)
     check_text("outbound.list", "reason", "another program at the site holds the port");
     report(1, "", 0, "");
     await_state("listening");
+    hub_do("outbound.allow", "{s:s, s:s, s:i}", "site", "hannover", "target", "a:1", "port", 8);
+    await_state("listening"); /* 127.0.0.1 comes first */
+    json_t *list = hub_call("outbound.list", NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 1), "state")),
+                     "offline"); /* not answered yet */
+    json_decref(list);
+    (void)worker_hear(worker, MESSAGE_SNAPSHOT);
     session_gone(worker, sid);
     await_state("offline");
 }

@@ -174,7 +174,7 @@ enum outbound_state outbound_state(const struct outbound *outbound)
 {
     if (!outbound->site->row.enabled)
         return OUTBOUND_DISABLED;
-    if (!has_follower(outbound->site))
+    if (!outbound->answered || !has_follower(outbound->site))
         return OUTBOUND_OFFLINE;
     return outbound->refusal[0] != '\0' ? OUTBOUND_REFUSED : OUTBOUND_LISTENING;
 }
@@ -208,6 +208,9 @@ static void refuse_by_agent(struct session *session, struct outbound *outbound, 
 {
     char said[REASON_SIZE * 2];
     peer_text(outbound->refusal, sizeof outbound->refusal, text);
+    if (strcmp(outbound->said, outbound->refusal) == 0)
+        return;
+    (void)text_copy(outbound->said, sizeof outbound->said, outbound->refusal);
     (void)snprintf(said, sizeof said, "outbound %s: %s", outbound->listen, outbound->refusal);
     site_refused(session->site, session->peer, said);
 }
@@ -223,10 +226,12 @@ void outbound_on_report(struct session *session, const struct message *message)
         site->outbound_follower = session->id;
     TAILQ_FOREACH(outbound, &site->outbounds, of_site)
     {
-        if (message->port == 0)
+        if (message->port == 0) {
+            outbound->answered = true;
             outbound->refusal[0] = '\0';
-        else if (outbound->row.listen_port == message->port &&
-                 host_same(outbound->row.listen_address, message->address))
+        } else if (outbound->row.listen_port == message->port &&
+                   host_same(outbound->row.listen_address, message->address)) {
             refuse_by_agent(session, outbound, message->text);
+        }
     }
 }

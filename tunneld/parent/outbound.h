@@ -28,7 +28,9 @@ struct outbound {
     uint64_t errors;                                 /* could not be dialled */
     uint64_t refused;                                /* the hub had no room */
     char last_error[REASON_SIZE];
+    bool answered;             /* an agent has said whether it listens */
     char refusal[REASON_SIZE]; /* why the agent does not listen; "" when it does */
+    char said[REASON_SIZE];    /* the last refusal that was told of, once */
 };
 
 enum outbound_state {

@@ -178,13 +178,36 @@ static void check_target(const struct check *check, const struct forward *forwar
 static void check_forwards(const struct check *check)
 {
     const struct site *site = check->site;
-    if (site->forward_count == 0)
+    if (site->forward_count == 0 && site->outbound_count == 0)
         say_do(check, "forward", "", "no port is granted", "tunnelctl port allow ",
                " PORT --target HOST:PORT");
     for (size_t i = 0; i < site->forward_count; i++)
         check_forward(check, site->forwards[i]);
     for (size_t i = 0; i < site->forward_count; i++)
         check_target(check, site->forwards[i]);
+}
+
+/* Offline is no failure: a stock client may use the grant, and listens by itself. */
+static void check_outbound(const struct check *check, const struct outbound *outbound)
+{
+    char detail[REASON_SIZE + HOST_PORT_SIZE + 32];
+    enum outbound_state state = outbound_state(outbound);
+    const char *reason = outbound_reason(outbound);
+    (void)snprintf(detail, sizeof detail, "to %s, %s%s%s", outbound->target,
+                   outbound_state_name(state), reason[0] != '\0' ? ": " : "", reason);
+    if (state == OUTBOUND_REFUSED)
+        say(check, "outbound", outbound->listen, FAIL, detail,
+            "remove what the reason names; allow_listen is the site's own list");
+    else
+        say(check, "outbound", outbound->listen, state == OUTBOUND_LISTENING ? PASS : SKIP, detail,
+            "");
+}
+
+static void check_outbounds(const struct check *check)
+{
+    const struct outbound *outbound;
+    TAILQ_FOREACH(outbound, &check->site->outbounds, of_site)
+    check_outbound(check, outbound);
 }
 
 void verb_site_check(struct hub *hub, struct control_request *request, const json_t *args)
@@ -202,5 +225,6 @@ void verb_site_check(struct hub *hub, struct control_request *request, const jso
     check_session(&check);
     check_last_disconnect(&check);
     check_forwards(&check);
+    check_outbounds(&check);
     control_reply(request, check.rows);
 }
