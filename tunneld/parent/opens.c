@@ -25,6 +25,8 @@
 #include "parent/waiting.h"
 #include "parent/workers.h"
 
+static const char session_ended[] = "the operator's session ended";
+
 struct open {
     TAILQ_ENTRY(open) entry; /* session->opens */
     struct session *session; /* the operator's */
@@ -230,11 +232,17 @@ void opens_forget(struct session *session)
     struct open *open;
     struct connection *connection;
     while ((open = TAILQ_FIRST(&session->opens))) {
-        call_off(open, "the operator's session ended");
+        call_off(open, session_ended);
         open_free(open);
     }
-    while ((connection = TAILQ_FIRST(&session->opened))) {
-        connection_close(connection, "the operator's session ended");
+    while ((connection = TAILQ_FIRST(&session->opened)))
         connection_opened_by(connection, NULL);
-    }
+}
+
+void opens_cut(struct session *session)
+{
+    struct connection *connection;
+    TAILQ_FOREACH(connection, &session->opened, of_opener)
+    connection_close(connection, session_ended);
+    opens_forget(session);
 }

@@ -28,7 +28,10 @@ void open_refuse(struct open *open, const char *format, ...) __attribute__((form
 
 /* What the session asked for and may not reach any more is refused or cut. */
 void opens_judge(struct session *session);
-/* The session is going away: with all that it opened. */
+/* The session is gone.  What waits is called off.  What is open ends by itself: the worker closed
+ * the operator's ends, behind which bytes for the site may still be under way. */
 void opens_forget(struct session *session);
+/* The session shall go, with all that it opened. */
+void opens_cut(struct session *session);
 
 #endif

@@ -153,7 +153,7 @@ void session_close(struct session *session, const char *reason)
     forwards_hold_session(session, reason);
     publish_forget(session);
     outbound_forget_session(session);
-    opens_forget(session);
+    opens_cut(session);
     if (timeout_set(session->hub->loop, &session->overdue, OVERDUE_MS, on_overdue, session) != 0)
         log_warning(KV("session", session->id), SAY("closes without a deadline: out of memory"));
 }
