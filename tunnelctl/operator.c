@@ -47,7 +47,7 @@ static int check_key_text(const char *path, const char *text, size_t length, str
 static int take_key(const char *path, char *text, size_t length, char *line, struct fault *fault)
 {
     struct public_key key;
-    char *found;
+    char *found = NULL;
     if (check_key_text(path, text, length, fault) != 0 ||
         find_key_line(path, text, &found, fault) != 0)
         return -1;

@@ -6,23 +6,15 @@
 #define CLIENT_LOGIN_H
 
 #include <libssh2.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 
+#include "key.h"
+
 #define LOGIN_TIMEOUT_MS 30000
-#define KEY_BLOB_SIZE    51 /* string "ssh-ed25519", string of 32 bytes */
-#define FINGERPRINT_SIZE 64
 
 struct hub {
     const char *address; /* IPv4 */
     int port;
-};
-
-/* An Ed25519 key pair; `pair` is NULL when only the public part is known. */
-struct key {
-    EVP_PKEY *pair;
-    unsigned char blob[KEY_BLOB_SIZE];
-    char fingerprint[FINGERPRINT_SIZE];
 };
 
 struct login {
@@ -39,11 +31,6 @@ enum login_result {
     LOGIN_REFUSED,
     LOGIN_BROKEN, /* anything else than an answer */
 };
-
-bool key_make(struct key *key);
-/* The public part of an OpenSSH ".pub" file. */
-bool key_read_public(const char *path, struct key *key);
-void key_release(struct key *key);
 
 /* Connects from 127.1.x.y, another for each `number`, and exchanges keys. */
 bool login_open(struct login *login, const struct hub *hub, unsigned number);
