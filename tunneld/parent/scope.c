@@ -72,7 +72,7 @@ static int scope_parse(const char *text, struct scope *out, struct fault *fault)
 
 int scopes_add(struct scopes *scopes, const char *text, struct fault *fault)
 {
-    struct scope scope;
+    struct scope scope = {.port = 0};
     if (scope_parse(text, &scope, fault) != 0)
         return -1;
     for (size_t i = 0; i < scopes->count; i++) {
