@@ -77,7 +77,8 @@ static int wrong_format(const char *text, struct fault *fault)
 
 int identity_parse(const char *text, struct public_key *key, struct fault *fault)
 {
-    const char *begin = strstr(text, BEGIN), *end = begin ? strstr(begin, END) : NULL;
+    const char *begin = strstr(text, BEGIN),
+               *end = begin ? strstr(begin + strlen(BEGIN), END) : NULL;
     if (!end)
         return wrong_format(text, fault);
     begin += strlen(BEGIN);
