@@ -17,6 +17,7 @@
 #include "ssh/transport.h"
 
 #define OPENING_MS 40000 /* the hub's dialer gives up earlier */
+#define ASKED_MAX  48    /* the hub has a bound for each session; more wait here */
 #define REASON_MAX 320
 
 struct outbound_connection {
@@ -25,7 +26,8 @@ struct outbound_connection {
     uint64_t id;
     void *outlet; /* borrowed; NULL: reported already */
     int socket;   /* while it is opening; -1: nobody waits */
-    ssh_channel channel;
+    struct host_port target;
+    ssh_channel channel;   /* NULL: the hub has not been asked yet */
     struct stream *stream; /* once it is open */
     struct transport *transport;
     uint64_t deadline_ms;
@@ -36,7 +38,8 @@ TAILQ_HEAD(outbound_connection_list, outbound_connection);
 struct outbound_connections {
     const struct agent_settings *settings;
     outbound_connection_done *done;
-    struct outbound_connection_list opening, open;
+    struct outbound_connection_list opening, open; /* those that were asked for come first */
+    size_t asked;                                  /* of those opening */
     uint64_t count, last_id;
     char failure[OPENING_FAILURE_SIZE]; /* the last that libssh told */
 };
@@ -80,13 +83,20 @@ static void fail(struct outbound_connection *connection, const char *reason)
     report(connection, &(struct outbound_result){.failure = reason});
 }
 
+static void leave_opening(struct outbound_connection *connection)
+{
+    TAILQ_REMOVE(&connection->all->opening, connection, next);
+    if (connection->channel != NULL)
+        connection->all->asked--;
+}
+
 static void unlink_and_free(struct outbound_connection *connection)
 {
     struct outbound_connections *all = connection->all;
     if (connection->stream != NULL)
         TAILQ_REMOVE(&all->open, connection, next);
     else
-        TAILQ_REMOVE(&all->opening, connection, next);
+        leave_opening(connection);
     all->count--;
     free(connection);
 }
@@ -111,7 +121,7 @@ static void on_open(struct outbound_connection *connection)
     if (connection->socket >= 0 &&
         stream_start(transport, connection->channel, connection->socket, on_stream_done, connection,
                      &connection->stream) == 0) {
-        TAILQ_REMOVE(&all->opening, connection, next);
+        leave_opening(connection);
         TAILQ_INSERT_TAIL(&all->open, connection, next);
         return;
     }
@@ -132,9 +142,46 @@ static void on_denied(struct outbound_connection *connection)
 /* Another call for a channel that is opening sends nothing; it says how it stands. */
 static bool is_denied(const struct outbound_connection *connection)
 {
-    return !ssh_channel_is_open(connection->channel) &&
+    return connection->channel != NULL && !ssh_channel_is_open(connection->channel) &&
            ssh_channel_open_forward(connection->channel, "", 0, "", 0) == SSH_ERROR &&
            ssh_is_connected(transport_session(connection->transport));
+}
+
+static int start_opening(struct outbound_connection *connection)
+{
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof peer;
+    char host[HOST_SIZE] = "";
+    ssh_channel channel = ssh_channel_new(transport_session(connection->transport));
+    if (channel == NULL)
+        return -1;
+    (void)getpeername(connection->socket, (struct sockaddr *)&peer, &length);
+    int port = address_host((struct sockaddr *)&peer, host);
+    if (ssh_channel_open_forward(channel, connection->target.host, connection->target.port, host,
+                                 port) == SSH_ERROR) {
+        ssh_channel_free(channel);
+        return -1;
+    }
+    connection->channel = channel;
+    connection->all->asked++;
+    return 0;
+}
+
+/* Asks the hub for those that waited for their turn, and lets go of those that nobody wants. */
+static void start_waiting(struct outbound_connections *connections)
+{
+    struct outbound_connection *connection, *following;
+    for (connection = TAILQ_FIRST(&connections->opening); connection; connection = following) {
+        following = TAILQ_NEXT(connection, next);
+        if (connection->channel != NULL)
+            continue;
+        if (connection->socket >= 0 && connections->asked >= ASKED_MAX)
+            return;
+        if (connection->socket >= 0 && start_opening(connection) == 0)
+            continue;
+        fail(connection, "no channel can be opened");
+        unlink_and_free(connection);
+    }
 }
 
 static void look_for_denied(struct outbound_connections *connections, struct transport *transport)
@@ -165,6 +212,7 @@ void outbound_connections_turn(struct outbound_connections *connections)
         if (ssh_channel_is_open(connection->channel))
             on_open(connection);
     }
+    start_waiting(connections);
 }
 
 /* A refusal's text may have been overwritten before anybody saw it. */
@@ -181,23 +229,6 @@ bool outbound_connections_check(struct outbound_connections *connections)
             fail(connection, "the hub did not answer in time");
     }
     return true;
-}
-
-static int start_opening(struct outbound_connection *connection, const struct host_port *target)
-{
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-    socklen_t length = sizeof peer;
-    char host[HOST_SIZE] = "";
-    connection->channel = ssh_channel_new(transport_session(connection->transport));
-    if (connection->channel == NULL)
-        return -1;
-    (void)getpeername(connection->socket, (struct sockaddr *)&peer, &length);
-    int port = address_host((struct sockaddr *)&peer, host);
-    if (ssh_channel_open_forward(connection->channel, target->host, target->port, host, port) !=
-        SSH_ERROR)
-        return 0;
-    ssh_channel_free(connection->channel);
-    return -1;
 }
 
 static struct outbound_connection *add(struct outbound_connections *connections,
@@ -230,10 +261,8 @@ void outbound_connections_open(struct outbound_connections *connections,
                           &(struct outbound_result){.failure = "too many connections at once"});
         return;
     }
-    if (start_opening(connection, target) != 0) {
-        fail(connection, "no channel can be opened");
-        unlink_and_free(connection);
-    }
+    connection->target = *target;
+    start_waiting(connections);
     transport_kick(transport);
 }
 
