@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "parent/grants.h"
+#include "parent/peer_text.h"
 
 #define STATE_LISTEN 0x0a
 #define COMM_SIZE    32
@@ -80,14 +81,15 @@ static bool process_has(const char *pid, const char *socket)
 
 static void name_process(const char *pid, char text[PORT_HOLDER_SIZE])
 {
-    char path[64], name[COMM_SIZE] = "a program";
+    char path[64], name[COMM_SIZE] = "a program", clean[COMM_SIZE];
     (void)snprintf(path, sizeof path, "/proc/%.16s/comm", pid);
     FILE *file = fopen(path, "re");
     if (file && fgets(name, sizeof name, file))
         name[strcspn(name, "\n")] = '\0';
     if (file)
         (void)fclose(file);
-    (void)snprintf(text, PORT_HOLDER_SIZE, "%s (pid %.16s)", name, pid);
+    peer_text(clean, sizeof clean, name);
+    (void)snprintf(text, PORT_HOLDER_SIZE, "%s (pid %.16s)", clean, pid);
 }
 
 static bool find_process(unsigned long inode, char text[PORT_HOLDER_SIZE])
