@@ -8,7 +8,7 @@
 #include "ipc/message.h"
 #include "parent/sessions.h"
 
-#define OPENS_MAX 64 /* of one session that are not answered yet */
+#define OPENS_MAX 256 /* of one session that are not answered yet */
 
 struct connection;
 struct open;

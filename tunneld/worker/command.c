@@ -331,6 +331,12 @@ static void read_lines(struct command *command)
     peer_close(peer, command->fault.text);
 }
 
+void commands_read(struct peer *peer)
+{
+    if (peer->forwards && peer->forwards->following && peer->state == PEER_UP)
+        read_lines(peer->forwards);
+}
+
 static bool write_output(struct command *command)
 {
     struct output *output = &command->now;

@@ -28,6 +28,9 @@ void command_on_snapshot(struct peer *peer, const struct message *message);
 /* A line for the peer's forwards channel, between two lists; dropped when there is no channel.  An
  * older one that still waits makes place. */
 void command_say(struct peer *peer, const json_t *line);
+/* What an agent has said so far is told to the parent now: it says there why it refuses a channel,
+ * before it does. */
+void commands_read(struct peer *peer);
 /* In each turn: reads, writes and ends what can be. */
 void commands_turn(struct peer *peer);
 /* The transport is down, and libssh has freed the channels. */

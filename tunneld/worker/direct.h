@@ -11,8 +11,8 @@
 
 #include "worker/office.h"
 
-#define DIRECT_WAITING_MAX  64  /* channels of one peer that wait for the parent */
-#define DIRECT_A_SECOND_MAX 200 /* channels that one peer may ask for */
+#define DIRECT_WAITING_MAX  256  /* channels of one peer that wait for the parent */
+#define DIRECT_A_SECOND_MAX 1000 /* channels that one peer may ask for */
 
 struct direct;
 TAILQ_HEAD(direct_list, direct);

@@ -226,9 +226,8 @@ static void on_turn(void *owner)
     check_key_exchange(peer);
     if (peer->state != PEER_UP)
         return;
-    commands_turn(peer); /* first: an agent says there why it is about to refuse a channel */
-    if (peer->state == PEER_UP)
-        relays_turn(peer);
+    relays_turn(peer);
+    commands_turn(peer);
     if (peer->probed && transport_bytes_in(peer->transport) != peer->probed_bytes)
         tell_alive(peer);
 }

@@ -203,6 +203,7 @@ static void on_open(struct relay *relay)
 
 static void on_denied(struct relay *relay, const char *reason)
 {
+    commands_read(relay->peer);
     leave_opening(relay);
     ssh_channel_free(relay->channel);
     if (relay->visitor >= 0) {
@@ -340,6 +341,7 @@ void relay_open(struct office *office, const struct message *message)
     }
     if (start_opening(relay, message) < 0) {
         /* The peer may have refused it already. */
+        commands_read(peer);
         if (some_failed(peer))
             opening_reason(peer->open_failure, "the site", reason, sizeof reason);
         forget_cid(relay);
