@@ -1,3 +1,4 @@
 unit_test(dial net)
 # The test answers for the resolver.
 target_link_options(dial PRIVATE -Wl,--wrap=uv_getaddrinfo)
+unit_test(proxy net)
