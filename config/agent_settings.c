@@ -39,6 +39,10 @@ static const struct setting schema[] = {
     {"log_level", SETTING_CHOICE, AT(log_level), "info", "error, warning, info, debug or trace", 0,
      0, log_levels},
     {"log_format", SETTING_CHOICE, AT(log_format), "text", "text or json", 0, 0, log_formats},
+    {"proxy", SETTING_TEXT, AT(proxy), "''",
+     "On the way to the hub: http://[USER:PASSWORD@]HOST:PORT, socks5://..., none; empty: as the "
+     "environment says",
+     0, 0, NULL},
     {"keepalive", SETTING_DURATION, AT(keepalive_ms), "30s",
      "A hub that was silent for this long is probed", SECOND, HOUR, NULL},
     {"dead_peer", SETTING_DURATION, AT(dead_peer_ms), "75s",

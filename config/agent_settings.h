@@ -16,6 +16,7 @@ struct agent_settings {
     struct text_list allow_listen;  /* "ADDR:PORT", likewise; ADDR is a literal */
     int log_level;
     int log_format;
+    char *proxy;                 /* on the way to the hub; "": the environment says; a secret */
     uint64_t keepalive_ms;       /* 30 s */
     uint64_t dead_peer_ms;       /* 75 s */
     uint64_t connect_timeout_ms; /* to the hub: 10 s */

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "forwards.h"
 #include "local.h"
 #include "pins.h"
@@ -167,7 +168,11 @@ static void on_online(void *owner, bool redeemed)
     if (state_activated(&agent->state, &fault) != 0)
         log_warning(KV("site", agent->settings.site), SAY("the spent keyfile could not be removed"),
                     KV("reason", fault.text));
+    if (state_remember_hub(&agent->state, uplink_hub(agent->uplink), &fault) != 0)
+        log_warning(KV("site", agent->settings.site), SAY("the hub that works is not remembered"),
+                    KV("reason", fault.text));
     uplink_forget_token(agent->uplink);
+    supervision_soon(&agent->supervision);
     local_online(agent->local, redeemed);
     rotation_on_online(&agent->rotation);
 }
@@ -177,11 +182,14 @@ static void on_line(void *owner, const json_t *line)
     struct agent *agent = owner;
     pins_take(agent, json_object_get(line, "host_keys"));
     rotation_on_line(&agent->rotation, line);
+    supervision_soon(&agent->supervision);
 }
 
 static void on_detached(void *owner)
 {
-    rotation_on_detached(&((struct agent *)owner)->rotation);
+    struct agent *agent = owner;
+    rotation_on_detached(&agent->rotation);
+    supervision_soon(&agent->supervision);
 }
 
 static const struct forwards_listener FORWARDS_LISTENER = {
@@ -237,6 +245,7 @@ static int find_token(const struct agent *agent, struct token *token, struct fau
 static int start_uplink(struct agent *agent, struct fault *fault)
 {
     struct token token = {0};
+    char last_hub[HOST_PORT_SIZE];
     int has_token = find_token(agent, &token, fault);
     if (has_token < 0)
         return -1;
@@ -247,6 +256,8 @@ static int start_uplink(struct agent *agent, struct fault *fault)
     if (agent->uplink == NULL)
         return fault_set(fault, "out of memory");
     uplink_set_keys(agent->uplink, agent->key, agent->rotation.next);
+    state_last_hub(&agent->state, last_hub);
+    uplink_prefer(agent->uplink, last_hub);
     uplink_start(agent->uplink);
     return 0;
 }
@@ -268,6 +279,7 @@ static void end(struct agent *agent)
     local_close(agent->local);
     agent->local = NULL;
     rotation_close(&agent->rotation);
+    supervision_close(&agent->supervision);
     uv_timer_start(&agent->last_call, on_last_call, LAST_CALL_MS, 0);
     uv_unref((uv_handle_t *)&agent->last_call);
     if (agent->uplink != NULL)
@@ -304,7 +316,9 @@ static void on_signal(uv_signal_t *signal, int number)
 {
     struct agent *agent = signal->data;
     if (number == SIGHUP) {
+        notify_reloading();
         reload(agent);
+        notify_ready();
         return;
     }
     log_info(KV("site", agent->settings.site), SAY("ending"),
@@ -331,6 +345,7 @@ static int run_loop(struct agent *agent, struct fault *fault)
     uv_timer_init(&agent->loop, &agent->last_call);
     watch_signals(agent);
     rotation_init(&agent->rotation, agent);
+    supervision_init(&agent->supervision, agent);
     agent->forwards = forwards_new(&agent->loop, &agent->settings, true);
     int rc = agent->forwards == NULL ? fault_set(fault, "out of memory") : 0;
     if (rc == 0)
@@ -359,6 +374,7 @@ int command_run(const struct options *options, struct fault *fault)
     agent.state.lock = -1;
     agent.verbose = options->verbose;
     raise_descriptors();
+    notify_open();
     int rc = open_state(&agent, options, fault);
     if (rc == 0)
         rc = run_loop(&agent, fault);

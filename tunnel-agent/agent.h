@@ -12,6 +12,7 @@
 #include "options.h"
 #include "rotation.h"
 #include "state.h"
+#include "supervision.h"
 
 struct forwards;
 struct local;
@@ -27,6 +28,7 @@ struct agent {
     struct uplink *uplink;
     struct local *local;
     struct rotation rotation;
+    struct supervision supervision;
     uv_signal_t signals[3];
     uv_timer_t last_call; /* ends a loop that only waits for a name server */
     struct keyfile offer; /* handed over while running; see agent_reenrol */

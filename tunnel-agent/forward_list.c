@@ -230,6 +230,35 @@ uint64_t forward_list_retry_ms(const struct forward_list *list)
     return soonest;
 }
 
+void forward_list_tally(const struct forward_list *list, struct forward_tally *out)
+{
+    *out = (struct forward_tally){.answers = out->answers};
+    for (size_t i = 0; i < list->count; i++) {
+        const struct forward *item = &list->items[i];
+        bool published = item->state == FORWARD_PUBLISHED || item->state == FORWARD_CANCELLING;
+        if (!is_wanted(item)) {
+            out->leaving += published;
+            continue;
+        }
+        out->wanted++;
+        out->published += item->state == FORWARD_PUBLISHED;
+        out->refused += item->state == FORWARD_REFUSED;
+    }
+}
+
+void forward_list_ask_again(struct forward_list *list, bool request_under_way)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct forward *item = &list->items[i];
+        if (item->state == FORWARD_REFUSED)
+            item->retry_at_ms = 0;
+        else if (item->state == FORWARD_PUBLISHING && !request_under_way)
+            item->state = FORWARD_ABSENT;
+        else if (item->state == FORWARD_CANCELLING && !request_under_way)
+            item->state = FORWARD_PUBLISHED;
+    }
+}
+
 void forward_list_sweep(struct forward_list *list)
 {
     size_t kept = 0;

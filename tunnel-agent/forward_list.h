@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "config/schema.h"
+#include "watchdog.h"
 
 #define FORWARDS_MAX        4096
 #define FORWARD_REASON_SIZE 384
@@ -63,6 +64,10 @@ enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
                                     struct forward **forward);
 /* When a refused one is due again; UINT64_MAX: none is. */
 uint64_t forward_list_retry_ms(const struct forward_list *list);
+/* How many have come how far (watchdog.h). */
+void forward_list_tally(const struct forward_list *list, struct forward_tally *out);
+/* Those that were refused are due at once; those whose request is not under way begin anew. */
+void forward_list_ask_again(struct forward_list *list, bool request_under_way);
 /* Forgets those that neither the hub lists nor anybody publishes. */
 void forward_list_sweep(struct forward_list *list);
 

@@ -43,6 +43,7 @@ struct forwards {
     char address[HOST_SIZE];
     uint16_t port;
     uint64_t asked_ms;
+    uint64_t answers; /* of the hub to requests, in all sessions */
 };
 
 static void on_connection_done(void *owner, const struct connection_result *result);
@@ -235,6 +236,7 @@ static void on_answer(struct forwards *forwards, bool granted)
 {
     enum forward_work request = forwards->request;
     forwards->request = FORWARD_NOTHING;
+    forwards->answers++;
     struct forward *forward = forward_list_find(&forwards->list, forwards->address, forwards->port);
     if (forward == NULL)
         return;
@@ -416,6 +418,20 @@ static void on_connection_done(void *owner, const struct connection_result *resu
     forward->errors++;
     snprintf(forward->last_error, sizeof forward->last_error, "%s", result->failure);
     report_failure(forwards, forward, result->failure);
+}
+
+struct forward_tally forwards_tally(const struct forwards *forwards)
+{
+    struct forward_tally tally = {.answers = forwards->answers};
+    forward_list_tally(&forwards->list, &tally);
+    return tally;
+}
+
+void forwards_ask_again(struct forwards *forwards)
+{
+    forward_list_ask_again(&forwards->list, forwards->request != FORWARD_NOTHING);
+    if (forwards->transport != NULL)
+        transport_kick(forwards->transport);
 }
 
 void forwards_judge(struct forwards *forwards)

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "config/agent_settings.h"
+#include "watchdog.h"
 
 struct transport;
 struct forwards;
@@ -52,6 +53,10 @@ void forwards_message(struct forwards *forwards, ssh_message message);
 bool forwards_subscribed(const struct forwards *forwards);
 /* Is a global request of ours unanswered?  libssh has one place for them (ssh/transport.h). */
 bool forwards_request_pending(const struct forwards *forwards);
+
+/* How far they have come, for the watchdog; and that it wants the hub asked again. */
+struct forward_tally forwards_tally(const struct forwards *forwards);
+void forwards_ask_again(struct forwards *forwards);
 
 /* allow_targets or allow_listen changed. */
 void forwards_judge(struct forwards *forwards);

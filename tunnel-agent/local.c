@@ -33,6 +33,8 @@ static void answer_status(struct local *local, struct control_request *request)
         (int)getpid(), "state_dir", agent->state.dir, "generation", (json_int_t)generation,
         "forwards", forwards, "outbound", forwards_outbound_status(agent->forwards));
     json_t *uplink = agent->uplink != NULL ? uplink_status(agent->uplink) : NULL;
+    if (status != NULL)
+        (void)json_object_set_new(status, "watchdog", supervision_status(&agent->supervision));
     if (status == NULL || uplink == NULL || json_object_update(status, uplink) != 0) {
         json_decref(status);
         control_refuse(request, "out of memory, or the agent connects anew: ask again");

@@ -4,7 +4,10 @@
  */
 #include "retry.h"
 
+#include <string.h>
+
 #include "base/secret.h"
+#include "base/text.h"
 
 void retry_reset(struct retry *retry)
 {
@@ -26,6 +29,28 @@ uint64_t retry_jitter_ms(uint64_t ms, uint32_t random)
 {
     uint64_t fifth = ms / 5;
     return ms - fifth + random % (2 * fifth + 1);
+}
+
+bool retry_hint_ms(const char *reason, uint64_t *ms)
+{
+    static const char before[] = "retry after ", behind[] = " s";
+    char number[8];
+    uint64_t seconds = 0;
+    const char *found = NULL;
+    for (const char *next = strstr(reason, before); next != NULL; next = strstr(next + 1, before))
+        found = next;
+    if (found == NULL)
+        return false;
+    found += sizeof before - 1;
+    size_t length = strcspn(found, " ");
+    if (length >= sizeof number || strcmp(found + length, behind) != 0)
+        return false;
+    memcpy(number, found, length);
+    number[length] = '\0';
+    if (!text_parse_number(number, 1, RETRY_HINT_MAX_S, &seconds))
+        return false;
+    *ms = seconds * 1000;
+    return true;
 }
 
 uint32_t retry_random(void)

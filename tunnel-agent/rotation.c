@@ -12,7 +12,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "forwards.h"
-#include "net/dial.h"
+#include "hub_dial.h"
 #include "next_key.h"
 #include "session.h"
 #include "uplink.h"
@@ -130,8 +130,8 @@ static void activate(struct rotation *rotation)
     struct agent *agent = rotation->agent;
     struct fault fault = {0};
     set_state(rotation, ROTATION_DIALLING, 0);
-    if (dial_start(&agent->loop, uplink_address(agent->uplink), agent->settings.connect_timeout_ms,
-                   &DIAL_HANDLERS, rotation, &rotation->dial, &fault) != 0)
+    if (hub_dial_start(&agent->loop, &agent->settings, uplink_address(agent->uplink),
+                       &DIAL_HANDLERS, rotation, &rotation->dial, &fault) != 0)
         failed(rotation, fault.text);
 }
 
@@ -238,7 +238,7 @@ void rotation_init(struct rotation *rotation, struct agent *agent)
 
 void rotation_close(struct rotation *rotation)
 {
-    dial_cancel(rotation->dial);
+    hub_dial_cancel(rotation->dial);
     rotation->dial = NULL;
     if (rotation->session != NULL)
         session_close(rotation->session, "the agent ends");

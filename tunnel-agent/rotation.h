@@ -13,7 +13,7 @@
 #include "keys/public_key.h"
 
 struct agent;
-struct dial;
+struct hub_dial;
 struct session;
 
 enum rotation_state {
@@ -31,7 +31,7 @@ struct rotation {
     bool asked;        /* the hub's newest list asks for a new key */
     ssh_key next;      /* STATE/key.next; NULL: there is none */
     struct public_key next_public;
-    struct dial *dial;
+    struct hub_dial *dial;
     struct session *session;
 };
 

@@ -17,10 +17,14 @@
 #include "base/log.h"
 #include "forwards.h"
 #include "handshake.h"
+#include "netwatch.h"
 #include "remote_command.h"
 #include "ssh/transport.h"
 
 #define LINE_MAX_SHOWN 200
+#define DOUBT_RTTS     4
+#define DOUBT_MIN_MS   1000
+#define DOUBT_MAX_MS   3000
 #define FIRST_PROBE_MS 1000 /* measures the round trip once the first forwards are published */
 
 enum session_state {
@@ -57,6 +61,8 @@ struct session {
     struct authentication authentication;
     struct remote_command *activation;
     enum session_end end;
+    uint64_t doubt_until_ms; /* something must be heard until then; 0: no doubt */
+    uint64_t doubt_since_ms;
     struct fault why; /* empty: the transport's reason counts */
     char host_key[FINGERPRINT_SIZE];
 };
@@ -256,12 +262,27 @@ static const struct transport_handlers TRANSPORT_HANDLERS = {
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+/* Has it been heard, or is there time left? */
+static bool may_be_alive(struct session *session, uint64_t now)
+{
+    if (transport_last_heard_ms(session->transport) > session->doubt_since_ms)
+        session->doubt_until_ms = 0;
+    return session->doubt_until_ms == 0 || now < session->doubt_until_ms;
+}
+
 /* Judged by bytes heard alone.  An unanswered request of ours is as good as a probe. */
 static void check_liveness(struct session *session)
 {
     uint64_t keepalive = session->plan.settings->keepalive_ms;
     uint64_t dead = session->plan.settings->dead_peer_ms;
-    uint64_t silent = clock_monotonic_ms() - transport_last_heard_ms(session->transport);
+    uint64_t now = clock_monotonic_ms();
+    uint64_t silent = now - transport_last_heard_ms(session->transport);
+    if (!may_be_alive(session, now)) {
+        fault_set(&session->why,
+                  "this machine's network changed, and nothing was heard from the hub since");
+        give_up(session, SESSION_LOST);
+        return;
+    }
     if (silent >= dead) {
         fault_set(&session->why, "nothing heard from the hub for %llu s",
                   (unsigned long long)(silent / 1000));
@@ -274,7 +295,38 @@ static void check_liveness(struct session *session)
     uint64_t next = silent < keepalive ? keepalive - silent : keepalive;
     if (next > dead - silent)
         next = dead - silent;
+    if (session->doubt_until_ms != 0 && next > session->doubt_until_ms - now)
+        next = session->doubt_until_ms - now;
     uv_timer_start(&session->timer, on_timer, next, 0);
+}
+
+/* How long the hub may take when the way to it is another.  It may be busy with a request of ours:
+ * then it is given the longest time. */
+static uint64_t doubt_ms(const struct session *session)
+{
+    uint64_t rtt_ms = transport_rtt_us(session->transport) / 1000 + 1;
+    bool measured = transport_rtt_us(session->transport) > 0;
+    if (!measured || forwards_request_pending(session->plan.forwards) ||
+        rtt_ms > DOUBT_MAX_MS / DOUBT_RTTS)
+        return DOUBT_MAX_MS;
+    return rtt_ms * DOUBT_RTTS > DOUBT_MIN_MS ? rtt_ms * DOUBT_RTTS : DOUBT_MIN_MS;
+}
+
+void session_network_changed(struct session *session)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (session->state != SESSION_ONLINE)
+        return;
+    bool same = netwatch_same_way(ssh_get_fd(transport_session(session->transport)));
+    log_debug(KV("site", session->plan.settings->site), SAY("the network changed: probing the hub"),
+              KV("way", same ? "the same" : "another"));
+    if (!same && session->doubt_until_ms == 0) {
+        session->doubt_since_ms = now;
+        session->doubt_until_ms = now + doubt_ms(session);
+        uv_timer_start(&session->timer, on_timer, session->doubt_until_ms - now, 0);
+    }
+    if (!forwards_request_pending(session->plan.forwards))
+        transport_probe(session->transport);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -46,6 +46,10 @@ int session_open(uv_loop_t *loop, const struct session_plan *plan, int socket,
 /* Asynchronous, idempotent. */
 void session_close(struct session *session, const char *reason);
 
+/* Links, addresses or routes changed: the hub is probed at once.  When the connection's own way is
+ * another now, it has to answer soon. */
+void session_network_changed(struct session *session);
+
 uint64_t session_rtt_us(const struct session *session);
 /* The hub's host key; "" before it was seen. */
 const char *session_host_key(const struct session *session);

@@ -96,13 +96,15 @@ static uint64_t count_of(const json_t *object, const char *name)
 
 static void show_uplink(const json_t *status, FILE *out)
 {
-    char cell[CELL_SIZE], other[CELL_SIZE], age[32];
+    char cell[CELL_SIZE], other[CELL_SIZE], through[CELL_SIZE], age[32];
+    const json_t *proxy = json_object_get(status, "proxy");
     const json_t *retry = json_object_get(status, "next_retry_s");
     const json_t *rtt = json_object_get(status, "rtt_ms");
     text_format_age_s(count_of(status, "since_s"), age, sizeof age);
     fprintf(out, "%-*s%s\n", LABEL_WIDTH, "site", text_of(status, "site", cell));
-    fprintf(out, "%-*s%s, hub %s, for %s", LABEL_WIDTH, "state", text_of(status, "state", cell),
-            text_of(status, "hub", other), age);
+    fprintf(out, "%-*s%s, hub %s%s%s, for %s", LABEL_WIDTH, "state", text_of(status, "state", cell),
+            text_of(status, "hub", other), json_is_string(proxy) ? " through " : "",
+            json_is_string(proxy) ? text_of(status, "proxy", through) : "", age);
     if (json_is_integer(retry))
         fprintf(out, ", next try in %llu s", (unsigned long long)count_of(status, "next_retry_s"));
     fprintf(out, "\n%-*s%s\n", LABEL_WIDTH, "hub's host key", text_of(status, "host_key", cell));
@@ -114,6 +116,18 @@ static void show_uplink(const json_t *status, FILE *out)
     fprintf(out, "%-*s%s\n", LABEL_WIDTH, "last error", text_of(status, "last_error", cell));
     fprintf(out, "%-*s%s, pid %llu\n", LABEL_WIDTH, "tunnel-agent",
             text_of(status, "version", cell), (unsigned long long)count_of(status, "pid"));
+}
+
+static void show_watchdog(const json_t *status, FILE *out)
+{
+    char when[CELL_SIZE], reason[CELL_SIZE];
+    const json_t *watchdog = json_object_get(status, "watchdog");
+    if (!json_is_string(json_object_get(watchdog, "last_repair")))
+        return;
+    fprintf(out, "%-*s%llu, last at %s: %s\n", LABEL_WIDTH, "repairs",
+            (unsigned long long)count_of(watchdog, "repairs"),
+            text_of(watchdog, "last_repair", when),
+            text_of(watchdog, "last_repair_reason", reason));
 }
 
 static void show_forward(const json_t *forward, FILE *out)
@@ -145,6 +159,7 @@ static void show_list(const json_t *status, const char *name, FILE *out)
 void show_status(const json_t *status, FILE *out)
 {
     show_uplink(status, out);
+    show_watchdog(status, out);
     if (json_array_size(json_object_get(status, "forwards")) > 0)
         show_list(status, "forwards", out);
     else

@@ -17,7 +17,9 @@
 #include "base/crash_point.h"
 #include "base/file.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "config/hub_settings.h"
+#include "net/proxy.h"
 #include "site_key.h"
 
 int state_locate(struct state *state, const char *dir, struct fault *fault)
@@ -298,6 +300,12 @@ int state_settings(const struct state *state, struct agent_settings *settings, s
         return -1;
     if (agent_settings_load(path, settings, fault) != 0)
         return -1;
+    struct proxy proxy = {.kind = PROXY_NONE};
+    if (settings->proxy[0] != '\0' && proxy_parse(settings->proxy, &proxy, fault) != 0) {
+        agent_settings_release(settings);
+        return fault_prefix(fault, "%s: proxy", path);
+    }
+    proxy_wipe(&proxy);
     for (size_t i = 0; i < settings->host_keys.count; i++) {
         struct public_key key;
         if (public_key_from_line(settings->host_keys.items[i], &key, fault) == 0)
@@ -319,4 +327,32 @@ int state_token(const struct state *state, struct token *token, struct fault *fa
     *token = keyfile.token;
     keyfile_release(&keyfile);
     return 1;
+}
+
+/* --- the hub that worked last ----------------------------------------------------------------- */
+
+void state_last_hub(const struct state *state, char hub[HOST_PORT_SIZE])
+{
+    char path[STATE_PATH_SIZE];
+    char *text = NULL;
+    size_t length = 0;
+    hub[0] = '\0';
+    if (state_path(state, "last_hub", path, NULL) != 0 ||
+        file_read(path, HOST_PORT_SIZE, &text, &length, NULL) != 0)
+        return;
+    text[strcspn(text, "\n")] = '\0';
+    (void)text_copy(hub, HOST_PORT_SIZE, text);
+    free(text);
+}
+
+int state_remember_hub(const struct state *state, const char *hub, struct fault *fault)
+{
+    char path[STATE_PATH_SIZE], line[HOST_PORT_SIZE + 1], before[HOST_PORT_SIZE];
+    state_last_hub(state, before);
+    if (strcmp(before, hub) == 0)
+        return 0;
+    int length = snprintf(line, sizeof line, "%s\n", hub);
+    if (state_path(state, "last_hub", path, fault) != 0)
+        return -1;
+    return file_write(path, line, (size_t)length, 0600, fault);
 }

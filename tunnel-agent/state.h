@@ -64,4 +64,8 @@ int state_settings(const struct state *state, struct agent_settings *settings,
 /* The token of a pending enrolment: 1, or 0 when there is none. */
 int state_token(const struct state *state, struct token *token, struct fault *fault) MUST_CHECK;
 
+/* The hub's address that worked last, "host:port"; "" when none is known, which is no failure. */
+void state_last_hub(const struct state *state, char hub[HOST_PORT_SIZE]);
+int state_remember_hub(const struct state *state, const char *hub, struct fault *fault) MUST_CHECK;
+
 #endif

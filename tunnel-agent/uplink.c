@@ -15,14 +15,15 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "hub_dial.h"
 #include "json_text.h"
-#include "net/dial.h"
 #include "retry.h"
+#include "round.h"
 #include "session.h"
 
-#define ROUND_TEXT_SIZE 2048
-#define LOUD_ROUNDS     10
-#define STEADY_MS       10000 /* a session that lived this long ends the growing of delays */
+#define LOUD_ROUNDS 10
+#define STUCK_MS    30000 /* a delay that is over, and nothing came of it */
+#define STEADY_MS   10000 /* a session that lived this long ends the growing of delays */
 
 enum uplink_state {
     UPLINK_IDLE,       /* not started, or stopped */
@@ -65,11 +66,9 @@ struct uplink {
     uint64_t since_ms, next_try_ms;
     bool stopping;
 
-    size_t hub, tried;        /* index of the hub, and how many this round has tried */
-    size_t rounds;            /* in vain, since the last session */
-    uint64_t *rests_until_ms; /* one for each hub */
+    struct round round; /* of the hub's addresses */
     struct retry retry;
-    char round[ROUND_TEXT_SIZE]; /* the reasons of this round */
+    bool told_to_wait; /* by the hub, for the present delay */
     char last_error[FAULT_TEXT_SIZE];
     uint64_t sessions; /* that came online */
 
@@ -82,9 +81,10 @@ struct uplink {
     bool refused;   /* some hub gave an answer that only a person can change */
     bool in_doubt;  /* a hub may have taken the token, whatever became of that session */
 
-    struct dial *dial;
+    struct hub_dial *dial;
     struct session *session;
     char hub_text[HOST_PORT_SIZE];
+    char way[PROXY_TEXT_SIZE]; /* the proxy on the way there; "": none */
     char host_key[FINGERPRINT_SIZE];
 };
 
@@ -109,37 +109,18 @@ static void on_delay(uv_timer_t *timer);
 
 static void wait_for(struct uplink *uplink, uint64_t delay_ms)
 {
+    uplink->told_to_wait = false;
     uplink->next_try_ms = clock_monotonic_ms() + delay_ms;
     set_state(uplink, UPLINK_WAITING);
     uv_timer_start(&uplink->timer, on_delay, delay_ms, 0);
 }
 
-static void forget_round(struct uplink *uplink)
-{
-    uplink->round[0] = '\0';
-    uplink->tried = 0;
-}
-
-/* How long until the first hub may be tried again; 0 when one may be now. */
-static uint64_t shortest_rest_ms(const struct uplink *uplink)
-{
-    uint64_t now = clock_monotonic_ms(), shortest = UINT64_MAX;
-    for (size_t i = 0; i < uplink->settings->hubs.count; i++) {
-        uint64_t until = uplink->rests_until_ms[i];
-        uint64_t rest = until > now ? until - now : 0;
-        if (rest < shortest)
-            shortest = rest;
-    }
-    return shortest;
-}
-
 static void round_over(struct uplink *uplink)
 {
     char reasons[ROUND_TEXT_SIZE];
-    memcpy(reasons, uplink->round, sizeof reasons);
-    forget_round(uplink);
-    uplink->rounds++;
-    uint64_t rest = shortest_rest_ms(uplink);
+    memcpy(reasons, uplink->round.reasons, sizeof reasons);
+    round_end(&uplink->round);
+    uint64_t rest = round_shortest_rest_ms(&uplink->round, clock_monotonic_ms());
     wait_for(uplink, rest > 0 ? rest : retry_next_ms(&uplink->retry, retry_random()));
     if (reasons[0] != '\0')
         uplink->handlers->on_round_failed(uplink->owner, reasons);
@@ -147,21 +128,33 @@ static void round_over(struct uplink *uplink)
 
 static void note_failure(struct uplink *uplink, const char *reason)
 {
-    size_t used = strlen(uplink->round);
     snprintf(uplink->last_error, sizeof uplink->last_error, "%s", reason);
-    snprintf(uplink->round + used, sizeof uplink->round - used, "%s%s: %s", used > 0 ? "; " : "",
-             uplink->hub_text, reason);
+    round_note(&uplink->round, uplink->hub_text, reason);
+}
+
+/* The hub's word on when its agents are to come back goes before all delays of ours. */
+static bool wait_as_told(struct uplink *uplink, const char *reason)
+{
+    uint64_t hint_ms = 0;
+    if (!retry_hint_ms(reason, &hint_ms))
+        return false;
+    wait_for(uplink, retry_jitter_ms(hint_ms, retry_random()));
+    uplink->told_to_wait = true;
+    return true;
+}
+
+/* The next session begins with the site's key again. */
+static void forget_attempt(struct uplink *uplink)
+{
+    uplink->with_next = false;
+    uplink->enrolling = false;
+    uplink->redeemed = false;
 }
 
 /* On to the next hub of the round. */
 static void next_hub(struct uplink *uplink)
 {
-    uplink->with_next = false;
-    uplink->enrolling = false;
-    uplink->redeemed = false;
-    uplink->hub = (uplink->hub + 1) % uplink->settings->hubs.count;
-    uplink->tried++;
-    if (uplink->tried < uplink->settings->hubs.count)
+    if (round_advance(&uplink->round))
         wait_for(uplink, 0);
     else
         round_over(uplink);
@@ -171,7 +164,8 @@ static void next_hub(struct uplink *uplink)
 static void attempt_failed(struct uplink *uplink, const char *reason)
 {
     /* A hub that is away for days does not fill the log: about a line a minute. */
-    bool aloud = uplink->rounds < LOUD_ROUNDS || uplink->rounds % LOUD_ROUNDS == 0;
+    size_t in_vain = uplink->round.in_vain;
+    bool aloud = in_vain < LOUD_ROUNDS || in_vain % LOUD_ROUNDS == 0;
     note_failure(uplink, reason);
     LOG_AT(aloud ? LOG_INFO : LOG_DEBUG, KV("site", uplink->settings->site),
            KV("hub", uplink->hub_text), SAY("no session"), KV("reason", reason));
@@ -185,8 +179,9 @@ static void attempt_refused(struct uplink *uplink, const char *reason)
     note_failure(uplink, reason);
     log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("no session"),
                 KV("reason", reason));
-    uplink->rests_until_ms[uplink->hub] =
-        clock_monotonic_ms() + retry_jitter_ms(RETRY_SLOW_MS, retry_random());
+    round_rest(&uplink->round,
+               clock_monotonic_ms() + retry_jitter_ms(RETRY_SLOW_MS, retry_random()));
+    forget_attempt(uplink);
     next_hub(uplink);
 }
 
@@ -198,12 +193,13 @@ static void on_online(void *owner)
     bool redeemed = uplink->redeemed;
     uplink->redeemed = false;
     uplink->sessions++;
-    uplink->rounds = 0;
-    forget_round(uplink);
+    uplink->round.in_vain = 0;
+    round_forget(&uplink->round);
     set_state(uplink, UPLINK_ONLINE);
     snprintf(uplink->host_key, sizeof uplink->host_key, "%s", session_host_key(uplink->session));
     log_info(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("online"),
-             KV("host_key", uplink->host_key));
+             KV("host_key", uplink->host_key),
+             KV("proxy", uplink->way[0] != '\0' ? uplink->way : PROXY_NONE_WORD));
     uplink->handlers->on_online(uplink->owner, redeemed);
 }
 
@@ -215,7 +211,8 @@ static void went_offline(struct uplink *uplink, const char *reason)
     snprintf(uplink->last_error, sizeof uplink->last_error, "%s", reason);
     log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("offline"),
                 KV("reason", reason));
-    wait_for(uplink, retry_next_ms(&uplink->retry, retry_random()));
+    if (!wait_as_told(uplink, reason))
+        wait_for(uplink, retry_next_ms(&uplink->retry, retry_random()));
 }
 
 static void on_refused(struct uplink *uplink, const char *reason)
@@ -330,33 +327,29 @@ static const struct dial_handlers DIAL_HANDLERS = {
 static void dial_hub(struct uplink *uplink)
 {
     struct fault fault = {0};
-    const struct host_port *hub = &uplink->settings->hubs.items[uplink->hub];
+    const struct host_port *hub = uplink_address(uplink);
     host_port_format(hub->host, hub->port, uplink->hub_text);
+    hub_dial_way(uplink->settings, hub, uplink->way);
     log_debug(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("connecting"),
               KV("login", uplink->enrolling ? "enrol" : "site"));
     set_state(uplink, UPLINK_RESOLVING);
-    if (dial_start(uplink->loop, hub, uplink->settings->connect_timeout_ms, &DIAL_HANDLERS, uplink,
-                   &uplink->dial, &fault) != 0)
+    if (hub_dial_start(uplink->loop, uplink->settings, hub, &DIAL_HANDLERS, uplink, &uplink->dial,
+                       &fault) != 0)
         attempt_failed(uplink, fault.text);
 }
 
 static void on_delay(uv_timer_t *timer)
 {
     struct uplink *uplink = timer->data;
-    size_t count = uplink->settings->hubs.count;
     if (uplink->stopping) {
         set_state(uplink, UPLINK_IDLE);
         uplink->handlers->on_stopped(uplink->owner);
         return;
     }
-    while (uplink->tried < count && uplink->rests_until_ms[uplink->hub] > clock_monotonic_ms()) {
-        uplink->hub = (uplink->hub + 1) % count;
-        uplink->tried++;
-    }
-    if (uplink->tried == count)
-        round_over(uplink);
-    else
+    if (round_find(&uplink->round, clock_monotonic_ms()))
         dial_hub(uplink);
+    else
+        round_over(uplink);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -366,10 +359,8 @@ struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings
                           const struct uplink_handlers *handlers, void *owner)
 {
     struct uplink *uplink = calloc(1, sizeof *uplink);
-    uint64_t *rests = calloc(settings->hubs.count + 1, sizeof *rests);
-    if (uplink == NULL || rests == NULL) {
+    if (uplink == NULL || round_init(&uplink->round, settings->hubs.count) != 0) {
         free(uplink);
-        free(rests);
         return NULL;
     }
     uplink->loop = loop;
@@ -378,7 +369,6 @@ struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings
     uplink->forwards = forwards;
     uplink->handlers = handlers;
     uplink->owner = owner;
-    uplink->rests_until_ms = rests;
     uplink->has_token = token != NULL;
     if (token != NULL)
         uplink->token = *token;
@@ -397,6 +387,16 @@ void uplink_set_keys(struct uplink *uplink, ssh_key key, ssh_key next)
     uplink->keys_changed = true;
 }
 
+void uplink_prefer(struct uplink *uplink, const char *hub)
+{
+    char text[HOST_PORT_SIZE];
+    const struct host_port_list *hubs = &uplink->settings->hubs;
+    for (size_t i = 0; i < hubs->count; i++) {
+        if (strcmp(host_port_format(hubs->items[i].host, hubs->items[i].port, text), hub) == 0)
+            uplink->round.at = i;
+    }
+}
+
 void uplink_start(struct uplink *uplink)
 {
     wait_for(uplink, 0);
@@ -411,16 +411,39 @@ void uplink_stop(struct uplink *uplink)
         session_close(uplink->session, "the agent ends");
         return;
     }
-    dial_cancel(uplink->dial);
+    hub_dial_cancel(uplink->dial);
     uplink->dial = NULL;
     wait_for(uplink, 0);
+}
+
+void uplink_network_changed(struct uplink *uplink)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (uplink->state == UPLINK_ONLINE)
+        session_network_changed(uplink->session);
+    if (uplink->state != UPLINK_WAITING || uplink->told_to_wait || uplink->stopping ||
+        uplink->next_try_ms <= now + RETRY_FIRST_MS)
+        return;
+    retry_reset(&uplink->retry);
+    wait_for(uplink, retry_next_ms(&uplink->retry, retry_random()));
+}
+
+void uplink_restart(struct uplink *uplink, const char *reason)
+{
+    if (uplink->state == UPLINK_ONLINE && !uplink->stopping)
+        session_close(uplink->session, reason);
+}
+
+bool uplink_is_stuck(const struct uplink *uplink)
+{
+    return uplink->state == UPLINK_WAITING && clock_monotonic_ms() > uplink->next_try_ms + STUCK_MS;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct uplink *uplink = handle->data;
     token_wipe(&uplink->token);
-    free(uplink->rests_until_ms);
+    round_release(&uplink->round);
     free(uplink);
 }
 
@@ -463,7 +486,7 @@ const char *uplink_hub(const struct uplink *uplink)
 
 const struct host_port *uplink_address(const struct uplink *uplink)
 {
-    return &uplink->settings->hubs.items[uplink->hub];
+    return &uplink->settings->hubs.items[uplink->round.at];
 }
 
 const char *uplink_host_key(const struct uplink *uplink)
@@ -484,9 +507,10 @@ json_t *uplink_status(const struct uplink *uplink)
     json_t *retry = json_null();
     if (uplink->state == UPLINK_WAITING && uplink->next_try_ms > now)
         retry = json_integer((json_int_t)((uplink->next_try_ms - now + 999) / 1000));
-    return json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
+    return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
                      STATES[uplink->state].for_people, "hub", json_text_or_null(uplink->hub_text),
-                     "since", clock_format(uplink->since_s, since), "since_s",
+                     "proxy", json_text_or_null(uplink->way), "since",
+                     clock_format(uplink->since_s, since), "since_s",
                      (json_int_t)((now - uplink->since_ms) / 1000), "reconnects",
                      (json_int_t)(uplink->sessions > 0 ? uplink->sessions - 1 : 0), "last_error",
                      json_text_or_null(uplink->last_error), "next_retry_s", retry, "host_key",

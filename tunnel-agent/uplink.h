@@ -35,7 +35,15 @@ struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings
 /* Other keys (borrowed) from the next login on: when the hub refuses `key`, `next` is tried (NULL:
  * there is none). */
 void uplink_set_keys(struct uplink *uplink, ssh_key key, ssh_key next);
+/* Begin with this address ("host:port") if it is among the settings'. */
+void uplink_prefer(struct uplink *uplink, const char *hub);
 void uplink_start(struct uplink *uplink);
+/* Links, addresses or routes of this machine changed: is the session alive?  A delay ends. */
+void uplink_network_changed(struct uplink *uplink);
+/* Ends the session that is online; another follows. */
+void uplink_restart(struct uplink *uplink, const char *reason);
+/* Does it wait for a moment that has passed long ago? */
+bool uplink_is_stuck(const struct uplink *uplink);
 /* Asynchronous, idempotent; never calls on_stopped from within. */
 void uplink_stop(struct uplink *uplink);
 /* After on_stopped, or when never started; asynchronous. */

@@ -33,6 +33,7 @@ chmod 711 "$T" # nginx reads its pages as another user
 mkdir -m 711 "$T/www"
 mkdir -m 700 "$T/home" "$T/tmp" "$T/run" "$T/log"
 export HOME=$T/home TMPDIR=$T/tmp XDG_RUNTIME_DIR=$T/run
+unset https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY NOTIFY_SOCKET
 unset XDG_STATE_HOME XDG_CONFIG_HOME TUNNELD_SOCKET SSH_AUTH_SOCK SSH_ASKPASS DISPLAY
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99:quarantine_size_mb=16:${ASAN_OPTIONS:-}
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1

@@ -8,6 +8,7 @@ target_link_options(agent_next_key PRIVATE -Wl,--wrap=file_write,--wrap=file_ren
 unit_test(agent_options agent)
 unit_test(agent_outbound_list agent)
 unit_test(agent_pins agent)
+unit_test(agent_watchdog agent)
 unit_test(agent_state agent)
 # The test kills a process at each write of the state directory.
 target_link_options(agent_state PRIVATE -Wl,--wrap=file_write)

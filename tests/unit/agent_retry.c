@@ -52,6 +52,38 @@ START_TEST(jitter_is_a_fifth_either_way)
 }
 END_TEST
 
+static const struct {
+    const char *reason;
+    uint64_t ms; /* 0: no hint */
+} hints[] = {
+    {"closed by peer: the hub restarts, retry after 7 s", 7000},
+    {"retry after 1 s", 1000},
+    {"retry after 300 s", 300000},
+    {"retry after 5 s, or retry after 9 s", 9000},
+    {"no SSH key exchange: Received SSH_MSG_DISCONNECT: 11:too many logins, retry after 20 s",
+     20000},
+    {"retry after 301 s", 0},
+    {"retry after 0 s", 0},
+    {"retry after 07 s", 0},
+    {"retry after -1 s", 0},
+    {"retry after 99999999999999999999 s", 0},
+    {"retry after 7 s.", 0},
+    {"retry after 7 seconds", 0},
+    {"retry after 7s", 0},
+    {"retry after  s", 0},
+    {"retry after ", 0},
+    {"closed by peer", 0},
+    {"", 0},
+};
+
+START_TEST(hints_of_the_hub)
+{
+    uint64_t ms = 0;
+    ck_assert_int_eq(retry_hint_ms(hints[_i].reason, &ms), hints[_i].ms > 0);
+    ck_assert_uint_eq(ms, hints[_i].ms);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("agent_retry");
@@ -60,6 +92,7 @@ int main(void)
     tcase_add_test(tests, later_retries_double_up_to_the_most);
     tcase_add_test(tests, never_beyond_the_most_after_years);
     tcase_add_test(tests, jitter_is_a_fifth_either_way);
+    tcase_add_loop_test(tests, hints_of_the_hub, 0, sizeof hints / sizeof hints[0]);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -33,6 +33,7 @@ START_TEST(defaults)
     ck_assert_str_eq(settings.allow_listen.items[1], "[::1]:*");
     ck_assert_int_eq(settings.log_level, LOG_INFO);
     ck_assert_int_eq(settings.log_format, LOG_TEXT);
+    ck_assert_str_eq(settings.proxy, "");
     ck_assert_uint_eq(settings.keepalive_ms, 30000);
     ck_assert_uint_eq(settings.dead_peer_ms, 75000);
     ck_assert_uint_eq(settings.connect_timeout_ms, 10000);
