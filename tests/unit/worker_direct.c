@@ -3,6 +3,7 @@
  * attached to a socket.  The test plays the parent; see worker_rig.h.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "suite.h"
+#include "worker/direct.h"
 #include "worker_rig.h"
 
 static struct rig rig;
@@ -162,6 +164,57 @@ START_TEST(sites_ask_too)
 }
 END_TEST
 
+/* A port that is free at the moment. */
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(taken, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(getsockname(taken, (struct sockaddr *)&address, &length), 0);
+    (void)close(taken);
+    return ntohs(address.sin_port);
+}
+
+/* Waits for whoever listens there. */
+static int dial(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int tries = 0; tries < 300; tries++) {
+        int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0)
+            return descriptor;
+        (void)close(descriptor);
+        rig_run(&rig, 20);
+    }
+    ck_abort_msg("nobody listens on port %d", port);
+    return -1;
+}
+
+START_TEST(those_that_wait_are_bounded)
+{
+    int port = free_port(), visitors[DIRECT_WAITING_MAX + 3];
+    size_t count = sizeof visitors / sizeof *visitors, heard = 0;
+    pid_t ssh = rig_ssh(&rig, "-N -L %d:hannover:8443 alice@127.0.0.1", port);
+    for (size_t i = 0; i < count; i++)
+        visitors[i] = dial(port);
+    for (int tries = 0; tries < 300 && !said("Remote: busy: "); tries++)
+        rig_run(&rig, 20);
+    ck_assert(said("Remote: busy: "));
+    rig_run(&rig, 200);
+    for (size_t i = 0; i < rig.heard_count; i++)
+        heard += rig.heard[i].type == MESSAGE_OPEN;
+    ck_assert_uint_eq(heard, DIRECT_WAITING_MAX);
+    for (size_t i = 0; i < count; i++)
+        (void)close(visitors[i]);
+    ck_assert_int_eq(kill(ssh, SIGTERM), 0);
+    (void)rig_wait_exit(&rig, ssh);
+    (void)rig_wait(&rig, MESSAGE_GONE);
+}
+END_TEST
+
 static const struct {
     const char *words, *refusal;
 } others[] = {
@@ -204,6 +257,7 @@ int main(void)
     tcase_add_test(channels, the_parent_cuts_it);
     tcase_add_test(channels, too_late_it_is_closed_and_said);
     tcase_add_test(channels, sites_ask_too);
+    tcase_add_test(channels, those_that_wait_are_bounded);
     tcase_add_loop_test(channels, nothing_else_is_served, 0, sizeof others / sizeof *others);
     tcase_add_test(channels, no_command_is_the_status);
     suite_add_tcase(suite, channels);
