@@ -157,7 +157,7 @@ static void drop_some(struct swarm *swarm, uint64_t ticks)
 
 static bool wants_more_logins(const struct swarm *swarm)
 {
-    return swarm->tally.logins + swarm->count <= swarm->options.logins;
+    return swarm->tally.logins < swarm->options.logins;
 }
 
 static void tick(struct swarm *swarm, uint64_t now_ms)
