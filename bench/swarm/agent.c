@@ -16,6 +16,7 @@
 #define STATE_TIMEOUT_MS 10000
 #define KEEPALIVE_MS     30000
 #define DEAD_PEER_MS     75000
+#define ROUNDS_MAX       64
 #define STEADY_MS        10000 /* a session that lived this long ends the growing of delays */
 
 enum progress { LOST = -1, LATER, DONE };
@@ -230,22 +231,38 @@ static void fail_with_libssh2(struct agent *agent)
     agent_failed(agent, reason);
 }
 
-void agent_turn(struct agent *agent, uint32_t events)
+/* As far as the state can go; false: there is no session any more. */
+static bool go_on(struct agent *agent)
 {
     enum progress progress = DONE;
-    if (agent->state == AGENT_CONNECTING && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0)
-        return;
     while (progress == DONE && agent->state != AGENT_WAITING) {
         progress = STATES[agent->state].step(agent);
         if (progress == DONE)
             advance(agent);
     }
     if (agent->state == AGENT_WAITING) /* redeemed */
-        return;
+        return false;
     if (progress == LOST)
         fail_with_libssh2(agent);
     else if (!wire_flush(agent))
         agent_failed(agent, "the connection was lost");
+    return agent->state != AGENT_WAITING;
+}
+
+/* Reading one channel, libssh2 may put aside what belongs to another: once more after progress. */
+void agent_turn(struct agent *agent, uint32_t events)
+{
+    uint64_t before;
+    unsigned rounds = 0;
+    if (agent->state == AGENT_CONNECTING && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0)
+        return;
+    do {
+        before = agent->moved;
+        if (!go_on(agent))
+            return;
+    } while (agent->moved != before && ++rounds < ROUNDS_MAX);
+    if (rounds == ROUNDS_MAX && agent->state == AGENT_UP)
+        agent->due_ms = 0; /* the others' turn; this one goes on with the next tick */
 }
 
 void agent_dial(struct agent *agent)
@@ -281,6 +298,8 @@ void agent_due(struct agent *agent)
         agent_dial(agent);
     } else if (agent->state == AGENT_UP) {
         check_liveness(agent);
+        if (agent->state == AGENT_UP)
+            agent_turn(agent, EPOLLIN);
     } else {
         agent->swarm->tally.timeouts++;
         agent_failed(agent, "the hub did not answer in time");

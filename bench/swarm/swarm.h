@@ -82,6 +82,7 @@ struct agent {
     int socket;
     bool cut; /* libssh2 is to believe that the line is dead */
     bool watching_out;
+    uint64_t moved; /* bytes to and fro, anywhere: whoever waits for others' may go on */
     LIBSSH2_SESSION *ssh;
     LIBSSH2_CHANNEL *channel;
     struct outgoing out;

@@ -27,8 +27,10 @@ static ssize_t on_receive(libssh2_socket_t socket, void *buffer, size_t length, 
     if (agent->cut)
         return -ECONNRESET;
     ssize_t count = recv(socket, buffer, length, 0);
-    if (count > 0)
+    if (count > 0) {
         agent->heard_ms = clock_monotonic_ms();
+        agent->moved += (uint64_t)count;
+    }
     return count >= 0 ? count : -errno;
 }
 
@@ -139,6 +141,7 @@ bool wire_flush(struct agent *agent)
             return true;
         }
         out->sent += (size_t)count;
+        agent->moved += (uint64_t)count;
     }
     free(out->data); /* most agents are idle most of the time */
     *out = (struct outgoing){.data = NULL};
