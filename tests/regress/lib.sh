@@ -402,6 +402,29 @@ target() {
     }
     PORT=$(sed -n 's/^port //p' "$T/log/$name.out" | head -n 1)
 }
+# start_nginx NAME CONFIGURATION: nginx with these lines inside http { }; it serves $T/www.
+start_nginx() {
+    local name=$1 user="" program
+    program=$(PATH=$PATH:/usr/sbin:/sbin command -v nginx) || {
+        not_ok "nginx is installed"
+        give_up
+    }
+    [ "$(id -u)" != 0 ] || user="user www-data;"
+    mkdir -m 711 "$T/$name"
+    cat >"$T/$name.conf" <<CONF
+$user daemon off; worker_processes 1; pid $T/$name/pid; error_log $T/log/$name.log;
+events { worker_connections 512; }
+http {
+    client_body_temp_path $T/$name/body; proxy_temp_path $T/$name/proxy;
+    fastcgi_temp_path $T/$name/fastcgi; uwsgi_temp_path $T/$name/uwsgi; scgi_temp_path $T/$name/scgi;
+    $2
+}
+CONF
+    printf 'a page of hannover\n' >"$T/www/index.html"
+    chmod 644 "$T/www/index.html"
+    chmod 755 "$T/www"
+    spawn other "$name" "$program" -c "$T/$name.conf" -e "$T/log/$name.log"
+}
 fetch() { curl -sS --fail --max-time "$((20 * SLOW))" "$@"; }
 rss_kib() { awk '/^VmRSS:/ {print $2}' "/proc/$1/status"; }
 same() { [ "$1" = "$2" ] || { printf "'%s' is not '%s'\n" "$1" "$2"; return 1; }; }

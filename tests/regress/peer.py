@@ -37,10 +37,12 @@ def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def connect(address, port, receive_buffer=0):
+def connect(address, port, receive_buffer=0, source=None):
     sock = socket.socket(family_of(address))
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if source:
+        sock.bind((source, 0))
     sock.settimeout(LIMIT_S)
     sock.connect((address, int(port)))
     return sock
@@ -167,6 +169,31 @@ def serve_both(sock, size):
     return result["end"], result["total"]
 
 
+class Gauge:
+    """Bytes of all connections; says the total every 100 ms."""
+
+    def __init__(self):
+        self.total = 0
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            say("total", self.total, int(time.monotonic() * 1000))
+            time.sleep(0.1)
+
+
+def serve_gauge(sock, _, gauges=[]):
+    """Reads, and says how many bytes all connections brought so far."""
+    if not gauges:
+        gauges.append(Gauge())
+    buffer = bytearray(BLOCK)
+    while True:
+        count = sock.recv_into(buffer)
+        if count == 0:
+            return "eof", 0
+        gauges[0].total += count
+
+
 TARGETS = {
     "echo": serve_echo,
     "hello": serve_hello,
@@ -177,12 +204,29 @@ TARGETS = {
     "source": serve_source,
     "stall": serve_stall,
     "both": serve_both,
+    "gauge": serve_gauge,
 }
+
+
+def serve_deaf(address):
+    """A listener whose backlog is full: who connects hears nothing at all."""
+    listener = socket.socket(family_of(address))
+    listener.bind((address, 0))
+    listener.listen(0)
+    fillers = [socket.socket(family_of(address)) for _ in range(3)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    time.sleep(0.2)
+    say("port", listener.getsockname()[1])
+    time.sleep(600)
 
 
 def serve(mode, address, size="0"):
     raise_descriptor_limit()
     threading.stack_size(1 << 19)
+    if mode == "deaf":
+        serve_deaf(address)
     listener = socket.socket(family_of(address))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, 0))
@@ -468,6 +512,164 @@ def visit_crowd(address, port, count, size="20000"):
     say("checked", len(members) * int(size))
 
 
+def start_connecting(address, port, source=None):
+    sock = socket.socket(family_of(address))
+    sock.setblocking(False)
+    if source:
+        sock.bind((source, 0))
+    sock.connect_ex((address, int(port)))
+    return sock
+
+
+def is_admitted(sock):
+    """Whether a byte comes back, or the end does."""
+    try:
+        return sock.recv(1) == b"x"
+    except ConnectionError:
+        return False
+
+
+def visit_contest(address, port, count, until=""):
+    """Connects `count` times at once to an echo; says how many were admitted.  Keeps those until
+    the file `until` is there."""
+    raise_descriptor_limit()
+    poll = selectors.DefaultSelector()
+    for _ in range(int(count)):
+        poll.register(start_connecting(address, port), selectors.EVENT_WRITE)
+    kept, refused, end = [], 0, time.monotonic() + LIMIT_S
+    while poll.get_map():
+        want(time.monotonic() < end, "%d hear neither yes nor no" % len(poll.get_map()))
+        for key, mask in poll.select(1):
+            try:
+                if mask & selectors.EVENT_WRITE:
+                    key.fileobj.send(b"x")
+                    poll.modify(key.fileobj, selectors.EVENT_READ)
+                    continue
+            except ConnectionError:
+                pass
+            poll.unregister(key.fileobj)
+            if is_admitted(key.fileobj):
+                kept.append(key.fileobj)
+            else:
+                refused += 1
+    say("admitted", len(kept), "refused", refused)
+    while until and not os.path.exists(until):
+        time.sleep(0.05)
+
+
+class Transfer:
+    """One of a fleet: sends its own bytes at a slow pace, wants exactly these back."""
+
+    def __init__(self, number, address, port, source):
+        self.source, self.sent, self.got, self.ended = source, 0, 0, None
+        self.block = hashlib.shake_128(b"transfer %d" % number).digest(30011)
+        self.sock = connect(address, port, source=source)
+        self.sock.setblocking(False)
+
+    def part(self, start, count):
+        start %= len(self.block)
+        return (self.block[start:] + self.block)[:count]
+
+    def send(self, count):
+        try:
+            if self.sent - self.got < 65536:
+                self.sent += self.sock.send(self.part(self.sent, count))
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            pass  # the reading side will tell
+
+    def receive(self):
+        try:
+            data = self.sock.recv(16384)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = None
+        if data:
+            want(data == self.part(self.got, len(data)), "other bytes came back than were sent")
+            self.got += len(data)
+            return
+        self.ended = "eof" if data == b"" else "reset"
+
+
+def fleet_turn(poll, transfers, finishing):
+    for key, _ in poll.select(0.02):
+        transfer = key.data
+        transfer.receive()
+        if not transfer.ended:
+            continue
+        poll.unregister(transfer.sock)
+        if not finishing or transfer.ended != "eof" or transfer.got != transfer.sent:
+            say("cut", transfer.source, int(time.time() * 1000))
+            transfer.ended = "cut"
+    return [t for t in transfers if not t.ended]
+
+
+def visit_fleet(address, port, count, until, sources="127.0.0.1"):
+    """`count` transfers through an echo until the file `until` is there, then to the end; says who
+    was cut and when, and how many came to the right end."""
+    raise_descriptor_limit()
+    poll, sources = selectors.DefaultSelector(), sources.split(",")
+    transfers = [Transfer(i, address, port, sources[i % len(sources)]) for i in range(int(count))]
+    for transfer in transfers:
+        poll.register(transfer.sock, selectors.EVENT_READ, transfer)
+        transfer.send(1)
+    running, told = transfers, False
+    while running and not os.path.exists(until):
+        running = fleet_turn(poll, transfers, False)
+        if not told and all(t.got for t in running):
+            told = say("running", len(running)) is None
+        for transfer in running:
+            transfer.send(1500)
+        time.sleep(0.03)
+    for transfer in running:
+        transfer.sock.shutdown(socket.SHUT_WR)
+    end = time.monotonic() + LIMIT_S
+    while running:
+        want(time.monotonic() < end, "%d transfers do not end" % len(running))
+        running = fleet_turn(poll, transfers, True)
+    say("right", sum(t.ended == "eof" for t in transfers), "bytes", sum(t.got for t in transfers))
+
+
+def visit_push(address, port, count, until):
+    """Sends as fast as it can on `count` connections until the file `until` is there."""
+    block = bytes(65536)
+
+    def one():
+        sock = connect(address, port)
+        while not os.path.exists(until):
+            sock.sendall(block)
+        reset(sock)
+
+    threads = [threading.Thread(target=one) for _ in range(int(count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def visit_pull(address, port, count, until):
+    """Reads as fast as it can on `count` connections until then; says how much came so far."""
+    gauge = Gauge()
+
+    def one():
+        sock = connect(address, port)
+        buffer = bytearray(BLOCK)
+        while not os.path.exists(until):
+            received = sock.recv_into(buffer)
+            if not received:
+                return
+            gauge.total += received
+        reset(sock)
+
+    threads = [threading.Thread(target=one) for _ in range(int(count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 VISITORS = {
     "echo": visit_echo,
     "answer": visit_answer,
@@ -484,6 +686,10 @@ VISITORS = {
     "garbage": visit_garbage,
     "ended-within": visit_ended_within,
     "crowd": visit_crowd,
+    "contest": visit_contest,
+    "fleet": visit_fleet,
+    "push": visit_push,
+    "pull": visit_pull,
 }
 
 
