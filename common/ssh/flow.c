@@ -119,13 +119,13 @@ static void keep_rest(struct stream *stream, const uint8_t *bytes, size_t length
     stream->unwritten_end = length + more;
 }
 
-/* One piece out of libssh's buffer.  False: the socket takes no more, or it went wrong. */
+/* One piece out of libssh's buffer.  False: the socket or its pace take no more, or it went
+ * wrong. */
 static bool drain(struct stream *stream)
 {
     size_t length, used;
 
-    if (pace_offer(&stream->into_socket, stream->buffered) == 0 ||
-        !read_buffered(stream, chunk, sizeof chunk, &length))
+    if (!read_buffered(stream, chunk, sizeof chunk, &length))
         return false;
     used = flow_write_direct(stream, chunk, length);
     if (used < length)
@@ -137,6 +137,8 @@ void flow_to_socket(struct stream *stream)
 {
     if (stream->failing || stream->broken || !write_kept(stream))
         return;
+    if (pace_offer(&stream->into_socket, stream->buffered) == 0 && stream->buffered > 0)
+        return; /* left alone; a pace that ends half-way is keep_rest's */
     while (stream->buffered > 0) {
         if (!drain(stream))
             return;
