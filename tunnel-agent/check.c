@@ -32,6 +32,7 @@ static const struct check_step STEPS[] = {
     {"dns A", "file", NULL, check_dns_a},
     {"dns AAAA", "file", NULL, check_dns_aaaa},
     {"tcp", "file", NULL, check_tcp},
+    {"proxy", NULL, check_has_proxies, check_proxy},
     {"banner", "tcp", NULL, check_banner},
     {"algorithms", "banner", NULL, check_algorithms},
     {"host key", "algorithms", NULL, check_host_key},
@@ -195,6 +196,7 @@ static void release(struct check *check)
 {
     check_hang_up(check->session);
     ssh_key_free(check->key);
+    check_forget_ways(check);
     agent_settings_release(&check->settings);
     keyfile_release(&check->keyfile);
     free(check->lookups);

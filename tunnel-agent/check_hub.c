@@ -32,7 +32,7 @@ static bool look_up(struct check *check)
     if (check->lookups == NULL)
         return false;
     for (size_t i = 0; i < lookup_count(check); i++) {
-        check->lookups[i].to = check->hubs->items[i / 2];
+        check->lookups[i].to = *check->ways[i / 2].hop;
         check->lookups[i].family = i % 2 == 0 ? AF_INET : AF_INET6;
     }
     lookups_run(check->lookups, lookup_count(check), CHECK_TIMEOUT_MS);
@@ -70,11 +70,11 @@ static void say_lookup(struct check *check, const struct lookup *lookup,
                   "%s", lookup_reason(lookup));
 }
 
-/* Has an earlier hub the same name, with another port? */
+/* Has an earlier one the same name, with another port? */
 static bool named_before(const struct check *check, size_t hub)
 {
     for (size_t i = 0; i < hub; i++) {
-        if (strcmp(check->hubs->items[i].host, check->hubs->items[hub].host) == 0)
+        if (strcmp(check->ways[i].hop->host, check->ways[hub].hop->host) == 0)
             return true;
     }
     return false;
@@ -90,7 +90,7 @@ static void say_family(struct check *check, size_t family)
 
 void check_dns_a(struct check *check)
 {
-    if (look_up(check))
+    if (check_find_ways(check) && look_up(check))
         say_family(check, 0);
     else
         check_say(check, CHECK_FAIL, NULL, NULL, "out of memory");
@@ -127,11 +127,15 @@ static const char *advice_for(int error)
 }
 
 static void add_endpoints(struct check *check, const struct lookup *lookup,
-                          const struct host_port *hub)
+                          const struct host_port *hub, const struct way *way)
 {
+    if (way->wrong.text[0] != '\0')
+        return;
     for (size_t i = 0; i < lookup->count && check->endpoint_count < CHECK_ENDPOINTS_MAX; i++) {
         struct endpoint *endpoint = &check->endpoints[check->endpoint_count++];
         endpoint->hub = hub;
+        endpoint->way = way;
+        endpoint->opened = way->proxy.kind == PROXY_NONE;
         endpoint->attempt = (struct attempt){.address = lookup->addresses[i], .socket = -1};
         address_format((const struct sockaddr *)&lookup->addresses[i], endpoint->name);
     }
@@ -162,8 +166,9 @@ static bool no_such_family(const struct attempt *attempt)
 static void say_endpoint(struct check *check, const struct endpoint *endpoint)
 {
     const struct attempt *attempt = &endpoint->attempt;
-    bool literal = address_is_literal(endpoint->hub->host);
-    const char *of = literal ? "" : " of ", *name = literal ? "" : endpoint->hub->host;
+    const char *host = endpoint->way->hop->host;
+    bool literal = address_is_literal(host);
+    const char *of = literal ? "" : " of ", *name = literal ? "" : host;
     if (attempt->error == 0)
         check_say(check, CHECK_PASS, endpoint->name, NULL, "connected in %.1f ms%s%s",
                   (double)attempt->duration_us / 1000, of, name);
@@ -171,7 +176,12 @@ static void say_endpoint(struct check *check, const struct endpoint *endpoint)
         check_say(check, CHECK_SKIP, endpoint->name, NULL,
                   "this machine has no IPv6; another address%s%s answers", of, name);
     else
-        check_say(check, CHECK_FAIL, endpoint->name, advice_for(attempt->error), "%s%s%s",
+        check_say(check, CHECK_FAIL, endpoint->name,
+                  endpoint->way->proxy.kind != PROXY_NONE
+                      ? "this is the proxy: is it the one of this network, and does it run? see "
+                        "'proxy' in tunnel-agent(1)"
+                      : advice_for(attempt->error),
+                  "%s%s%s",
                   attempt->error == ETIMEDOUT ? CHECK_NO_ANSWER : strerror(attempt->error), of,
                   name);
 }
@@ -188,8 +198,9 @@ static void connect_all(struct check *check)
     }
 }
 
-static void say_hub(struct check *check, const struct host_port *hub)
+static void say_hub(struct check *check, size_t number)
 {
+    const struct host_port *hub = &check->hubs->items[number];
     char name[HOST_PORT_SIZE];
     bool any = false;
     for (size_t i = 0; i < check->endpoint_count; i++) {
@@ -199,7 +210,8 @@ static void say_hub(struct check *check, const struct host_port *hub)
         any = true;
     }
     if (!any)
-        check_say_needs(check, host_port_format(hub->host, hub->port, name), "dns");
+        check_say_needs(check, host_port_format(hub->host, hub->port, name),
+                        check->ways[number].wrong.text[0] != '\0' ? "proxy" : "dns");
 }
 
 void check_tcp(struct check *check)
@@ -209,12 +221,12 @@ void check_tcp(struct check *check)
         return;
     }
     for (size_t i = 0; i < check->hubs->count; i++) {
-        add_endpoints(check, &check->lookups[2 * i], &check->hubs->items[i]);
-        add_endpoints(check, &check->lookups[2 * i + 1], &check->hubs->items[i]);
+        add_endpoints(check, &check->lookups[2 * i], &check->hubs->items[i], &check->ways[i]);
+        add_endpoints(check, &check->lookups[2 * i + 1], &check->hubs->items[i], &check->ways[i]);
     }
     connect_all(check);
     for (size_t i = 0; i < check->hubs->count; i++)
-        say_hub(check, &check->hubs->items[i]);
+        say_hub(check, i);
 }
 
 /* --- the first bytes -------------------------------------------------------------------------- */
@@ -284,13 +296,12 @@ static void note_algorithms(struct endpoint *endpoint, ssh_session session)
 
 static void visit(struct check *check, struct endpoint *endpoint)
 {
-    struct attempt attempt = {.address = endpoint->attempt.address};
+    struct fault fault = {""};
+    struct attempt attempt = {.socket = check_open(endpoint, &fault)};
     char bytes[BANNER_SIZE], line[BANNER_SIZE];
     size_t length = 0;
-    attempts_run(&attempt, 1, CHECK_TIMEOUT_MS);
     if (attempt.socket < 0) {
-        check_say(check, CHECK_FAIL, endpoint->name, advice_for(attempt.error),
-                  "a second connection fails: %s", strerror(attempt.error));
+        check_say_fault(check, endpoint->name, &fault, "look at this machine's network");
         return;
     }
     enum banner verdict = listen_to(attempt.socket, bytes, &length);
@@ -312,10 +323,11 @@ static void visit(struct check *check, struct endpoint *endpoint)
 void check_banner(struct check *check)
 {
     for (size_t i = 0; i < check->endpoint_count; i++) {
-        if (reachable(&check->endpoints[i]))
-            visit(check, &check->endpoints[i]);
+        struct endpoint *endpoint = &check->endpoints[i];
+        if (reachable(endpoint) && endpoint->opened)
+            visit(check, endpoint);
         else
-            check_say_needs(check, check->endpoints[i].name, "tcp");
+            check_say_needs(check, endpoint->name, reachable(endpoint) ? "proxy" : "tcp");
     }
 }
 

@@ -69,15 +69,12 @@ enum handshake_result check_shake_hands(struct check *check, int socket, const c
 /* A session through the door, keys exchanged.  NULL: the fault says why. */
 static ssh_session enter(struct check *check, const char *user, struct fault *fault)
 {
-    struct attempt attempt = {.address = check->door->attempt.address};
+    int socket = check_open(check->door, fault);
     char seen[FINGERPRINT_SIZE];
     ssh_session session = NULL;
-    attempts_run(&attempt, 1, CHECK_TIMEOUT_MS);
-    if (attempt.socket < 0) {
-        fault_set(fault, "another connection fails: %s", strerror(attempt.error));
+    if (socket < 0)
         return NULL;
-    }
-    if (check_shake_hands(check, attempt.socket, user, seen, &session, fault) == HANDSHAKE_DONE)
+    if (check_shake_hands(check, socket, user, seen, &session, fault) == HANDSHAKE_DONE)
         return session;
     check_hang_up(session);
     return NULL;

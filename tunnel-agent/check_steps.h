@@ -12,6 +12,7 @@
 #include "config/agent_settings.h"
 #include "handshake.h"
 #include "keys/keyfile.h"
+#include "net/proxy.h"
 #include "options.h"
 #include "state.h"
 
@@ -23,11 +24,20 @@
 
 enum check_verdict { CHECK_PASS, CHECK_FAIL, CHECK_SKIP };
 
-/* One address of one hub, and how far it goes. */
+/* How one hub is reached. */
+struct way {
+    struct proxy proxy;          /* on the way there; PROXY_NONE: dialled directly */
+    const struct host_port *hop; /* what is dialled first, the hub or the proxy; borrowed */
+    struct fault wrong;          /* why the proxy is not known; "": it is, or there is none */
+};
+
+/* One address of one hub or of the proxy before it, and how far it goes. */
 struct endpoint {
     const struct host_port *hub; /* borrowed */
+    const struct way *way;       /* borrowed */
     struct attempt attempt;      /* its socket is closed again */
-    char name[HOST_PORT_SIZE];   /* of the address */
+    char name[HOST_PORT_SIZE];   /* of the address; behind a proxy, of the hub */
+    bool opened;                 /* by the proxy, or there is none */
     bool answers_ssh;
     enum handshake_result handshake;
     struct fault why; /* of a handshake that failed */
@@ -55,6 +65,7 @@ struct check {
     ssh_key key; /* NULL: none yet */
     char fingerprint[FINGERPRINT_SIZE];
 
+    struct way *ways;       /* one for each hub */
     struct lookup *lookups; /* two for each hub: A, then AAAA */
     size_t endpoint_count;
     struct endpoint endpoints[CHECK_ENDPOINTS_MAX];
@@ -99,6 +110,14 @@ void check_tcp(struct check *check);
 void check_banner(struct check *check);
 void check_algorithms(struct check *check);
 void check_host_key(struct check *check);
+
+/* check_proxy.c: proxies on the way to the hub. */
+bool check_find_ways(struct check *check); /* false: out of memory */
+void check_forget_ways(struct check *check);
+bool check_has_proxies(const struct check *check);
+void check_proxy(struct check *check);
+/* Another connection to the hub over this endpoint; -1: the fault says why there is none. */
+int check_open(const struct endpoint *endpoint, struct fault *fault) MUST_CHECK;
 
 /* check_session.c: what the hub says to this site. */
 void check_login(struct check *check);

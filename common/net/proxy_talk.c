@@ -129,6 +129,7 @@ static const struct {
     const char *advice;
 } STATUS_ADVICE[] = {
     {400, "it may not allow this port; have the proxy allow CONNECT to it, or use a hub on 443"},
+    {401, LOGIN_ADVICE},
     {403, "have the proxy allow CONNECT to this host and port, or use a hub on 443"},
     {404, "this is a web server, or a proxy without CONNECT"},
     {405, "this is a web server, or a proxy without CONNECT"},
@@ -176,7 +177,7 @@ static enum proxy_result judge_head(struct proxy_talk *talk, struct fault *fault
     }
     if (status < 0)
         snprintf(why, sizeof why, "it answers \"%s\", which is no HTTP", line);
-    else if (status == 407)
+    else if (status == 407 || status == 401) /* tinyproxy says 401 to a wrong password */
         snprintf(why, sizeof why, "%s (%ld)",
                  talk->proxy->has_login ? "it refuses the user and password"
                                         : "it wants a user and password",
