@@ -242,10 +242,22 @@ static int find_token(const struct agent *agent, struct token *token, struct fau
     return 1;
 }
 
+/* Which hub address worked last; the first when that is not known, or not one of them. */
+static size_t last_hub(const struct agent *agent)
+{
+    char last[HOST_PORT_SIZE], text[HOST_PORT_SIZE];
+    const struct host_port_list *hubs = &agent->settings.hubs;
+    state_last_hub(&agent->state, last);
+    for (size_t i = 0; i < hubs->count; i++) {
+        if (strcmp(host_port_format(hubs->items[i].host, hubs->items[i].port, text), last) == 0)
+            return i;
+    }
+    return 0;
+}
+
 static int start_uplink(struct agent *agent, struct fault *fault)
 {
     struct token token = {0};
-    char last_hub[HOST_PORT_SIZE];
     int has_token = find_token(agent, &token, fault);
     if (has_token < 0)
         return -1;
@@ -256,8 +268,7 @@ static int start_uplink(struct agent *agent, struct fault *fault)
     if (agent->uplink == NULL)
         return fault_set(fault, "out of memory");
     uplink_set_keys(agent->uplink, agent->key, agent->rotation.next);
-    state_last_hub(&agent->state, last_hub);
-    uplink_prefer(agent->uplink, last_hub);
+    uplink_prefer(agent->uplink, last_hub(agent));
     uplink_start(agent->uplink);
     return 0;
 }

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/server.h"
 #include "forwards.h"
+#include "json_text.h"
 #include "uplink.h"
 
 struct local {
@@ -20,6 +22,26 @@ struct local {
     struct control_server *server;
     struct control_request *enrolling; /* waits for the uplink */
 };
+
+/* What the uplink does; NULL when out of memory. */
+static json_t *uplink_status(const struct uplink *uplink)
+{
+    struct uplink_report now;
+    char since[CLOCK_TEXT_SIZE], lost[CLOCK_TEXT_SIZE] = "";
+    uplink_report(uplink, &now);
+    if (now.lost_s > 0)
+        clock_format(now.lost_s, lost);
+    json_t *retry = now.retry_in_ms > 0 ? json_integer((json_int_t)(now.retry_in_ms + 999) / 1000)
+                                        : json_null();
+    json_t *rtt = now.rtt_us > 0 ? json_real((double)now.rtt_us / 1000.0) : json_null();
+    return json_pack(
+        "{s:s, s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "state", now.state, "hub",
+        json_text_or_null(now.hub), "proxy", json_text_or_null(now.proxy), "since",
+        clock_format(now.since_s, since), "since_s", (json_int_t)now.for_s, "reconnects",
+        (json_int_t)now.reconnects, "last_error", json_text_or_null(now.last_error), "next_retry_s",
+        retry, "host_key", json_text_or_null(now.host_key), "rtt_ms", rtt, "last_disconnect",
+        json_text_or_null(lost), "last_disconnect_reason", json_text_or_null(now.lost_why));
+}
 
 static void answer_status(struct local *local, struct control_request *request)
 {

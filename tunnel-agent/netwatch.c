@@ -81,11 +81,10 @@ static void on_messages(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < READS_A_TURN; i++) {
         ssize_t got = recv(netwatch->socket, bytes, sizeof bytes, MSG_DONTWAIT);
         /* ENOBUFS: messages were lost, so there were some. */
-        if (got < 0 && errno == ENOBUFS)
-            note_change(netwatch);
-        else if (got < 0)
+        bool lost = got < 0 && errno == ENOBUFS;
+        if (got < 0 && !lost)
             return;
-        else if (holds_change(bytes, (size_t)got))
+        if (lost || holds_change(bytes, (size_t)got))
             note_change(netwatch);
     }
 }

@@ -113,6 +113,10 @@ static void show_uplink(const json_t *status, FILE *out)
         fprintf(out, "%-*s%.1f ms\n", LABEL_WIDTH, "round trip", json_number_value(rtt));
     fprintf(out, "%-*s%llu\n", LABEL_WIDTH, "reconnects",
             (unsigned long long)count_of(status, "reconnects"));
+    if (json_is_string(json_object_get(status, "last_disconnect")))
+        fprintf(out, "%-*s%s: %s\n", LABEL_WIDTH, "last lost",
+                text_of(status, "last_disconnect", cell),
+                text_of(status, "last_disconnect_reason", other));
     fprintf(out, "%-*s%s\n", LABEL_WIDTH, "last error", text_of(status, "last_error", cell));
     fprintf(out, "%-*s%s, pid %llu\n", LABEL_WIDTH, "tunnel-agent",
             text_of(status, "version", cell), (unsigned long long)count_of(status, "pid"));

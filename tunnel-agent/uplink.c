@@ -16,76 +16,27 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "hub_dial.h"
-#include "json_text.h"
 #include "retry.h"
 #include "round.h"
 #include "session.h"
+#include "uplink_internal.h"
 
 #define LOUD_ROUNDS 10
-#define STUCK_MS    30000 /* a delay that is over, and nothing came of it */
 #define STEADY_MS   10000 /* a session that lived this long ends the growing of delays */
-
-enum uplink_state {
-    UPLINK_IDLE,       /* not started, or stopped */
-    UPLINK_WAITING,    /* for the next try */
-    UPLINK_RESOLVING,  /* the hub's name */
-    UPLINK_CONNECTING, /* TCP */
-    UPLINK_LOGGING_IN, /* the session has its own states and time limits */
-    UPLINK_ONLINE,
-};
 
 #define BIT(state) (1u << (state))
 
 static const struct {
     const char *name;
-    const char *for_people;
     unsigned next; /* states that may follow */
 } STATES[] = {
-    [UPLINK_IDLE] = {"idle", "waiting", BIT(UPLINK_WAITING)},
-    [UPLINK_WAITING] = {"waiting", "waiting",
-                        BIT(UPLINK_WAITING) | BIT(UPLINK_RESOLVING) | BIT(UPLINK_IDLE)},
-    [UPLINK_RESOLVING] = {"resolving", "connecting", BIT(UPLINK_CONNECTING) | BIT(UPLINK_WAITING)},
-    [UPLINK_CONNECTING] = {"connecting", "connecting",
-                           BIT(UPLINK_LOGGING_IN) | BIT(UPLINK_WAITING)},
-    [UPLINK_LOGGING_IN] = {"logging in", "connecting",
+    [UPLINK_IDLE] = {"idle", BIT(UPLINK_WAITING)},
+    [UPLINK_WAITING] = {"waiting", BIT(UPLINK_WAITING) | BIT(UPLINK_RESOLVING) | BIT(UPLINK_IDLE)},
+    [UPLINK_RESOLVING] = {"resolving", BIT(UPLINK_CONNECTING) | BIT(UPLINK_WAITING)},
+    [UPLINK_CONNECTING] = {"connecting", BIT(UPLINK_LOGGING_IN) | BIT(UPLINK_WAITING)},
+    [UPLINK_LOGGING_IN] = {"logging in",
                            BIT(UPLINK_ONLINE) | BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE)},
-    [UPLINK_ONLINE] = {"online", "online", BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE)},
-};
-
-struct uplink {
-    uv_loop_t *loop;
-    const struct agent_settings *settings;
-    ssh_key key, next;
-    struct forwards *forwards;
-    const struct uplink_handlers *handlers;
-    void *owner;
-
-    enum uplink_state state;
-    uv_timer_t timer; /* the delay; dial and session have time limits of their own */
-    int64_t since_s;  /* wall time since when it is online, or is not */
-    uint64_t since_ms, next_try_ms;
-    bool stopping;
-
-    struct round round; /* of the hub's addresses */
-    struct retry retry;
-    bool told_to_wait; /* by the hub, for the present delay */
-    char last_error[FAULT_TEXT_SIZE];
-    uint64_t sessions; /* that came online */
-
-    bool with_next;    /* this session, or the next one, logs in with `next` */
-    bool keys_changed; /* since this session began */
-    struct token token;
-    bool has_token;
-    bool enrolling; /* the next session logs in with the token */
-    bool redeemed;  /* the hub took the token, and no session came online since */
-    bool refused;   /* some hub gave an answer that only a person can change */
-    bool in_doubt;  /* a hub may have taken the token, whatever became of that session */
-
-    struct hub_dial *dial;
-    struct session *session;
-    char hub_text[HOST_PORT_SIZE];
-    char way[PROXY_TEXT_SIZE]; /* the proxy on the way there; "": none */
-    char host_key[FINGERPRINT_SIZE];
+    [UPLINK_ONLINE] = {"online", BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE)},
 };
 
 /* --- states and delays ------------------------------------------------------------------------ */
@@ -146,9 +97,7 @@ static bool wait_as_told(struct uplink *uplink, const char *reason)
 /* The next session begins with the site's key again. */
 static void forget_attempt(struct uplink *uplink)
 {
-    uplink->with_next = false;
-    uplink->enrolling = false;
-    uplink->redeemed = false;
+    uplink->with_next = uplink->enrolling = uplink->redeemed = false;
 }
 
 /* On to the next hub of the round. */
@@ -209,6 +158,8 @@ static void went_offline(struct uplink *uplink, const char *reason)
     if (clock_monotonic_ms() - uplink->since_ms >= STEADY_MS)
         retry_reset(&uplink->retry);
     snprintf(uplink->last_error, sizeof uplink->last_error, "%s", reason);
+    snprintf(uplink->lost_why, sizeof uplink->lost_why, "%s", reason);
+    uplink->lost_s = clock_wall_s();
     log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("offline"),
                 KV("reason", reason));
     if (!wait_as_told(uplink, reason))
@@ -387,14 +338,9 @@ void uplink_set_keys(struct uplink *uplink, ssh_key key, ssh_key next)
     uplink->keys_changed = true;
 }
 
-void uplink_prefer(struct uplink *uplink, const char *hub)
+void uplink_prefer(struct uplink *uplink, size_t hub)
 {
-    char text[HOST_PORT_SIZE];
-    const struct host_port_list *hubs = &uplink->settings->hubs;
-    for (size_t i = 0; i < hubs->count; i++) {
-        if (strcmp(host_port_format(hubs->items[i].host, hubs->items[i].port, text), hub) == 0)
-            uplink->round.at = i;
-    }
+    uplink->round.at = hub;
 }
 
 void uplink_start(struct uplink *uplink)
@@ -434,11 +380,6 @@ void uplink_restart(struct uplink *uplink, const char *reason)
         session_close(uplink->session, reason);
 }
 
-bool uplink_is_stuck(const struct uplink *uplink)
-{
-    return uplink->state == UPLINK_WAITING && clock_monotonic_ms() > uplink->next_try_ms + STUCK_MS;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     struct uplink *uplink = handle->data;
@@ -453,66 +394,8 @@ void uplink_close(struct uplink *uplink)
         uv_close((uv_handle_t *)&uplink->timer, on_closed);
 }
 
-bool uplink_is_online(const struct uplink *uplink)
-{
-    return uplink->state == UPLINK_ONLINE;
-}
-
-bool uplink_used_next(const struct uplink *uplink)
-{
-    return uplink->state == UPLINK_ONLINE && uplink->with_next;
-}
-
-bool uplink_token_in_doubt(const struct uplink *uplink)
-{
-    return uplink->in_doubt;
-}
-
-bool uplink_was_refused(const struct uplink *uplink)
-{
-    return uplink->refused;
-}
-
 void uplink_forget_token(struct uplink *uplink)
 {
     token_wipe(&uplink->token);
     uplink->has_token = false;
-}
-
-const char *uplink_hub(const struct uplink *uplink)
-{
-    return uplink->hub_text;
-}
-
-const struct host_port *uplink_address(const struct uplink *uplink)
-{
-    return &uplink->settings->hubs.items[uplink->round.at];
-}
-
-const char *uplink_host_key(const struct uplink *uplink)
-{
-    return uplink->session != NULL ? session_host_key(uplink->session) : "";
-}
-
-static json_t *rtt_ms(const struct uplink *uplink)
-{
-    uint64_t us = uplink->session != NULL ? session_rtt_us(uplink->session) : 0;
-    return us > 0 ? json_real((double)us / 1000.0) : json_null();
-}
-
-json_t *uplink_status(const struct uplink *uplink)
-{
-    char since[CLOCK_TEXT_SIZE];
-    uint64_t now = clock_monotonic_ms();
-    json_t *retry = json_null();
-    if (uplink->state == UPLINK_WAITING && uplink->next_try_ms > now)
-        retry = json_integer((json_int_t)((uplink->next_try_ms - now + 999) / 1000));
-    return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "state",
-                     STATES[uplink->state].for_people, "hub", json_text_or_null(uplink->hub_text),
-                     "proxy", json_text_or_null(uplink->way), "since",
-                     clock_format(uplink->since_s, since), "since_s",
-                     (json_int_t)((now - uplink->since_ms) / 1000), "reconnects",
-                     (json_int_t)(uplink->sessions > 0 ? uplink->sessions - 1 : 0), "last_error",
-                     json_text_or_null(uplink->last_error), "next_retry_s", retry, "host_key",
-                     json_text_or_null(uplink->host_key), "rtt_ms", rtt_ms(uplink));
 }

@@ -5,7 +5,6 @@
 #ifndef AGENT_UPLINK_H
 #define AGENT_UPLINK_H
 
-#include <jansson.h>
 #include <libssh/libssh.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -35,8 +34,8 @@ struct uplink *uplink_new(uv_loop_t *loop, const struct agent_settings *settings
 /* Other keys (borrowed) from the next login on: when the hub refuses `key`, `next` is tried (NULL:
  * there is none). */
 void uplink_set_keys(struct uplink *uplink, ssh_key key, ssh_key next);
-/* Begin with this address ("host:port") if it is among the settings'. */
-void uplink_prefer(struct uplink *uplink, const char *hub);
+/* Begin with this address, an index into the settings'. */
+void uplink_prefer(struct uplink *uplink, size_t hub);
 void uplink_start(struct uplink *uplink);
 /* Links, addresses or routes of this machine changed: is the session alive?  A delay ends. */
 void uplink_network_changed(struct uplink *uplink);
@@ -64,7 +63,17 @@ const char *uplink_hub(const struct uplink *uplink);
 const struct host_port *uplink_address(const struct uplink *uplink);
 /* The fingerprint of the host key that the present session has seen; "" without one. */
 const char *uplink_host_key(const struct uplink *uplink);
-/* Fields for `status`; NULL when out of memory. */
-json_t *uplink_status(const struct uplink *uplink);
+
+/* For `status`. */
+struct uplink_report {
+    const char *state;                               /* "online", "connecting", "waiting" */
+    const char *hub, *proxy, *host_key, *last_error; /* borrowed; "": none */
+    int64_t since_s;             /* wall time since when it is online, or is not */
+    uint64_t for_s, retry_in_ms; /* 0: no retry is due */
+    int64_t lost_s;              /* wall time at which a session was lost; 0: none was */
+    const char *lost_why;
+    uint64_t reconnects, rtt_us; /* 0: not measured */
+};
+void uplink_report(const struct uplink *uplink, struct uplink_report *out);
 
 #endif

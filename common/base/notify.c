@@ -59,6 +59,11 @@ void notify_open(void)
     (void)unsetenv("WATCHDOG_PID");
 }
 
+bool notify_is_heard(void)
+{
+    return supervisor.sun_family == AF_UNIX;
+}
+
 uint64_t notify_alive_every_ms(void)
 {
     return supervisor.sun_family == AF_UNIX ? alive_every_ms : 0;

@@ -5,11 +5,14 @@
 #ifndef BASE_NOTIFY_H
 #define BASE_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Reads NOTIFY_SOCKET and WATCHDOG_* from the environment and removes them from it: what this
  * process starts is not to speak for it. */
 void notify_open(void);
+/* Is there anybody to hear it? */
+bool notify_is_heard(void);
 /* How often notify_alive is expected, half of what systemd waits; 0: not at all. */
 uint64_t notify_alive_every_ms(void);
 

@@ -162,7 +162,7 @@ static long status_of(const char *line)
 
 static enum proxy_result judge_head(struct proxy_talk *talk, struct fault *fault)
 {
-    char line[PROXY_LINE_SIZE], why[PROXY_LINE_SIZE + 64];
+    char line[PROXY_LINE_SIZE] = "", why[PROXY_LINE_SIZE + 64];
     memcpy(line, talk->answer, talk->answer_length);
     line[talk->answer_length] = '\0';
     long status = status_of(line);

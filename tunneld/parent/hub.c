@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "control/client.h"
 #include "parent/dialer.h"
 #include "parent/doors.h"
@@ -25,6 +26,7 @@
 #include "parent/operators.h"
 #include "parent/reload.h"
 #include "parent/sites.h"
+#include "parent/supervised.h"
 #include "parent/tcp_listener.h"
 #include "parent/verbs.h"
 #include "parent/workers.h"
@@ -175,6 +177,7 @@ static int start(struct hub *hub, struct fault *fault)
     on_minute(hub);
     forwards_mind_expiry(hub);
     say_listening(hub);
+    supervised_begin(hub);
     return 0;
 }
 
@@ -192,6 +195,7 @@ void hub_stop(struct hub *hub)
         return;
     }
     hub->stopping = true;
+    notify_stopping();
     log_info(SAY("stopping"), KV("sessions", hub->session_count),
              KV("connections", hub->connections.count));
     doors_close(hub);
@@ -216,6 +220,7 @@ void hub_stopped(struct hub *hub)
         events_flush(hub);
     timeout_clear(&hub->events.flush);
     timeout_clear(&hub->minute);
+    supervised_end(hub);
     timeout_clear(&hub->operator_tick);
     timeout_clear(&hub->expiry);
     timeout_clear(&hub->deadline);
@@ -254,6 +259,7 @@ int hub_run(const struct hub_options *options, struct fault *fault)
     }
     hub->forwards_by_port = by_port;
     hub->loop = uv_default_loop();
+    notify_open();
     hub->settings_path = options->settings_path;
     hub->verbosity = options->verbosity;
     hub->lock = -1;

@@ -76,10 +76,11 @@ struct hub {
     void *sources; /* tsearch(3): unauthenticated connections by address */
 
     uint64_t refused_logins, refused_lately;
-    struct timeout *minute;   /* to report refused logins */
-    struct timeout *expiry;   /* of grants */
-    int64_t expiry_due_s;     /* when it rings, by the wall clock */
-    struct timeout *deadline; /* of an orderly end */
+    struct timeout *minute;              /* to report refused logins */
+    struct timeout *expiry;              /* of grants */
+    int64_t expiry_due_s;                /* when it rings, by the wall clock */
+    struct timeout *deadline;            /* of an orderly end */
+    struct timeout *status_look, *alive; /* for systemd (parent/supervised.h) */
     bool stopping;
 };
 

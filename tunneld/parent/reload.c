@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "parent/dialer.h"
 #include "parent/doors.h"
 #include "parent/workers.h"
@@ -120,10 +121,13 @@ int reload(struct hub *hub, const char *actor, json_t **report, struct fault *fa
     struct hub_settings fresh = {0};
     if (hub->stopping)
         return fault_set(fault, "the hub is stopping");
-    if (hub_settings_load(hub->settings_path, &fresh, fault) != 0)
-        return -1;
-    int rc = take_over(hub, &fresh, actor, report, fault);
-    hub_settings_release(&fresh);
+    notify_reloading();
+    int rc = hub_settings_load(hub->settings_path, &fresh, fault);
+    if (rc == 0) {
+        rc = take_over(hub, &fresh, actor, report, fault);
+        hub_settings_release(&fresh);
+    }
+    notify_ready();
     return rc;
 }
 
