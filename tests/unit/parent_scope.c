@@ -84,9 +84,9 @@ END_TEST
 START_TEST(their_number_is_bounded)
 {
     struct scopes scopes = {.count = 0};
-    char text[SCOPE_TEXT_SIZE], all[SCOPES_TEXT_MAX];
+    char text[SCOPE_TEXT_SIZE + 16], all[SCOPES_TEXT_MAX];
     for (int i = 0; i < SCOPES_MAX; i++) {
-        (void)snprintf(text, sizeof text, "%063d:%d", i, 10000 + i);
+        (void)snprintf(text, sizeof text, "%063d:%u", i, 10000u + (unsigned)i);
         ck_assert_msg(scopes_add(&scopes, text, &fault) == 0, "%s", fault.text);
     }
     ck_assert_int_eq(scopes_add(&scopes, "one-more", &fault), -1);
