@@ -241,7 +241,7 @@ START_TEST(an_oversized_line_is_refused_and_cut_off)
     text[length] = '\0';
     say(fd, text);
     free(text);
-    ck_assert_str_eq(hear(fd), "{\"ok\":false,\"error\":\"a line is longer than 1048576 bytes\"}");
+    ck_assert_str_eq(hear(fd), "{\"ok\":false,\"error\":\"a line is longer than 16777216 bytes\"}");
     ck_assert_str_eq(hear(fd), "");
     close(fd);
 }
