@@ -2,7 +2,8 @@
 """Visitors that keep coming while something fails, and what the swarm needs before it starts.
 
     visitors.py knock ADDRESS PORT UNTIL [EVERY]    a visit each EVERY s until the file UNTIL is there
-    visitors.py streams ADDRESS PORT COUNT UNTIL [MIB]  transfers of MIB MiB, checked, COUNT at once
+    visitors.py streams ADDRESS PORT COUNT UNTIL [MIB [PAUSE]]
+                                                    transfers of MIB MiB, checked, COUNT at once
     visitors.py silent ADDRESS PORT COUNT UNTIL     connections that never say anything
     visitors.py prepare SOCKET COUNT FIRST_PORT     sites with a keyfile each, a line "NAME TOKEN" for each
 
@@ -122,7 +123,7 @@ def one_stream(address, port, seed, size):
         raise Cut("ended after %d bytes" % got)
 
 
-def streams(address, port, count, until, mib="4"):
+def streams(address, port, count, until, mib="4", pause="0"):
     """Whole, cut and corrupted ones; exit code 1 when one was corrupted, or when none was whole."""
     sums = {"whole": 0, "cut": 0, "corrupted": 0}
 
@@ -133,6 +134,7 @@ def streams(address, port, count, until, mib="4"):
             try:
                 one_stream(address, port, "%d.%d" % (number, turn), int(float(mib) * (1 << 20)))
                 end = "whole"
+                time.sleep(float(pause))
             except Cut:
                 end = "cut"
                 time.sleep(0.1)
@@ -221,7 +223,6 @@ class Control:
 
 
 def prepare(path, count, first_port, step="500"):
-    """FIRST_PORT 0: private grants, so that so many sites need no ports of the hub."""
     control = Control(path)
     names = ["swarm%05d" % i for i in range(int(count))]
     for begin in range(0, len(names), int(step)):
