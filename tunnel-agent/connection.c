@@ -225,20 +225,32 @@ void connections_drop_dialling(struct connections *connections)
     }
 }
 
+static const char *reason_to_end(const struct connection *c, struct forward_list *list)
+{
+    if (!agent_target_allowed(&c->all->settings->allow_targets, &c->target))
+        return "target left allow_targets";
+    const struct forward *forward = forward_list_find(list, c->address, c->port);
+    bool elsewhere = forward != NULL && forward->listed &&
+                     (forward->target.port != c->target.port ||
+                      strcmp(forward->target.host, c->target.host) != 0);
+    return elsewhere ? "the grant's target changed" : NULL;
+}
+
 /* A stream that is aborted reports and frees its connection later, at the loop's next turn. */
-void connections_judge(struct connections *connections)
+void connections_judge(struct connections *connections, struct forward_list *list)
 {
     struct connection *next;
     for (struct connection *c = connections->first; c != NULL; c = next) {
         next = c->next;
-        if (agent_target_allowed(&connections->settings->allow_targets, &c->target))
+        const char *reason = reason_to_end(c, list);
+        if (reason == NULL)
             continue;
         if (c->stream != NULL) {
-            stream_abort(c->stream, "target left allow_targets");
+            stream_abort(c->stream, reason);
             continue;
         }
         dial_cancel(c->dial);
-        fail(c, "target left allow_targets");
+        fail(c, reason);
     }
 }
 

@@ -16,6 +16,7 @@
 struct transport;
 struct connections;
 struct forward;
+struct forward_list;
 
 /* What became of one; `forward` is looked up by address and port, it may be gone. */
 struct connection_result {
@@ -43,8 +44,9 @@ void connections_refuse(struct transport *transport, ssh_message message);
 
 /* The session is gone: forgets those still dialling (streams have ended by themselves). */
 void connections_drop_dialling(struct connections *connections);
-/* Ends those whose target allow_targets forbids now. */
-void connections_judge(struct connections *connections);
+/* Ends those whose target allow_targets forbids now, or the hub's list does not name any more: the
+ * hub cuts those that it knew of when the grant changed, and one may have been on its way. */
+void connections_judge(struct connections *connections, struct forward_list *list);
 
 /* Sums over those open now of one forward. */
 void connections_count(const struct connections *connections, const char *address, uint16_t port,

@@ -183,6 +183,7 @@ static int take_snapshot(struct forwards *forwards, const json_t *line, struct f
              KV("count", forwards->list.count));
     log_refusals(forwards);
     send_answer(forwards);
+    connections_judge(forwards->connections, &forwards->list);
     return 0;
 }
 
@@ -437,7 +438,7 @@ void forwards_ask_again(struct forwards *forwards)
 void forwards_judge(struct forwards *forwards)
 {
     forward_list_judge(&forwards->list, &forwards->settings->allow_targets);
-    connections_judge(forwards->connections);
+    connections_judge(forwards->connections, &forwards->list);
     outbound_judge(forwards->outbound);
     if (!forwards->subscribed)
         return;

@@ -325,7 +325,9 @@ int connection_on_opened(struct connection *connection, const struct message *me
         }
         return 0;
     }
-    if (forward && !connection->closing)
+    if (forward && connection->closing)
+        forward->error_reported = false; /* it was about this one, which we ended */
+    else if (forward)
         count_refusal(forward, message->text);
     refuse_open(connection, message->text);
     tcp_reset(connection->descriptor);
