@@ -50,7 +50,7 @@ static int decode(size_t length, enum message_direction direction, struct messag
 
 static enum message_direction direction_of(enum message_type type)
 {
-    return type < MESSAGE_READY ? TO_WORKER : TO_PARENT;
+    return type < MESSAGE_READY || type == MESSAGE_PING ? TO_WORKER : TO_PARENT;
 }
 
 START_TEST(every_type_survives_the_wire)

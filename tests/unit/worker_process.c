@@ -538,6 +538,17 @@ START_TEST(a_probe_is_answered)
 }
 END_TEST
 
+START_TEST(a_heartbeat_is_answered)
+{
+    struct message ping;
+
+    message_init(&ping, MESSAGE_PING);
+    ping.request = 7;
+    pipe_send(rig.pipe, &ping);
+    rig_wait(&rig, MESSAGE_PONG);
+}
+END_TEST
+
 START_TEST(a_drained_worker_ends_its_sessions_and_itself)
 {
     struct message drain;
@@ -591,6 +602,7 @@ static void add_tests(TCase *group)
                         (int)(sizeof MALFORMED / sizeof *MALFORMED));
     tcase_add_test(group, closing_a_session_closes_its_connections_first);
     tcase_add_test(group, a_probe_is_answered);
+    tcase_add_test(group, a_heartbeat_is_answered);
     tcase_add_test(group, a_drained_worker_ends_its_sessions_and_itself);
     tcase_add_test(group, a_host_key_is_never_replaced);
 }

@@ -111,6 +111,8 @@ static const struct shape {
     [MESSAGE_ROTATE] = {"ROTATE", TO_PARENT, false, HAS(REQUEST) | HAS(SID) | HAS(KEY)},
     [MESSAGE_DIALLED] = {"DIALLED", TO_PARENT, true, HAS(REQUEST)},
     [MESSAGE_UNDIALLED] = {"UNDIALLED", TO_PARENT, false, HAS(REQUEST) | HAS(TEXT)},
+    [MESSAGE_PING] = {"PING", TO_WORKER, false, HAS(REQUEST)},
+    [MESSAGE_PONG] = {"PONG", TO_PARENT, false, HAS(REQUEST)},
 };
 
 static bool known(uint64_t type)

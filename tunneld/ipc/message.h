@@ -70,6 +70,9 @@ enum message_type {
     /* dialer -> parent, beside READY: one of these for each DIAL that was not abandoned */
     MESSAGE_DIALLED,   /* request, descriptor: a connected socket */
     MESSAGE_UNDIALLED, /* request, text: reason */
+    /* heartbeat: parent -> worker, and back with the same number */
+    MESSAGE_PING, /* request */
+    MESSAGE_PONG, /* request */
     MESSAGE_TYPE_END,
 };
 

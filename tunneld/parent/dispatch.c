@@ -47,6 +47,7 @@ static int on_ready(struct worker *worker, const struct message *message, struct
 
 static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_READY] = {.worker = on_ready},
+    [MESSAGE_PONG] = {.worker = heartbeat_on_pong},
     [MESSAGE_STATS] = {.worker = connections_on_stats},
     [MESSAGE_IDENTIFY] = {.session = identify_on_identify, .states = IN(SESSION_LOGIN)},
     [MESSAGE_REDEEM] = {.session = identify_on_redeem, .states = IN(SESSION_LOGIN)},

@@ -23,6 +23,7 @@
 #include "parent/doors.h"
 #include "parent/enforce.h"
 #include "parent/forwards.h"
+#include "parent/heartbeat.h"
 #include "parent/operators.h"
 #include "parent/reload.h"
 #include "parent/sites.h"
@@ -175,6 +176,7 @@ static int start(struct hub *hub, struct fault *fault)
         return -1;
     watch_signals(hub);
     on_minute(hub);
+    heartbeats_begin(hub);
     forwards_mind_expiry(hub);
     say_listening(hub);
     supervised_begin(hub);
@@ -221,6 +223,7 @@ void hub_stopped(struct hub *hub)
     timeout_clear(&hub->events.flush);
     timeout_clear(&hub->minute);
     supervised_end(hub);
+    timeout_clear(&hub->heartbeat);
     timeout_clear(&hub->operator_tick);
     timeout_clear(&hub->expiry);
     timeout_clear(&hub->deadline);

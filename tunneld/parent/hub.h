@@ -81,6 +81,7 @@ struct hub {
     int64_t expiry_due_s;                /* when it rings, by the wall clock */
     struct timeout *deadline;            /* of an orderly end */
     struct timeout *status_look, *alive; /* for systemd (parent/supervised.h) */
+    struct timeout *heartbeat;           /* the next round of questions to the workers */
     bool stopping;
 };
 

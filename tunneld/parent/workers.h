@@ -5,6 +5,7 @@
 #define PARENT_WORKERS_H
 
 #include "ipc/pipe.h"
+#include "parent/heartbeat.h"
 #include "parent/sessions.h"
 
 TAILQ_HEAD(worker_sessions, session);
@@ -24,6 +25,7 @@ struct worker {
     bool running; /* the process has not been reaped */
     struct pipe *pipe;
     struct timeout *timeout; /* for READY, or until the next start */
+    struct heartbeat heartbeat;
     uint64_t started_ms, backoff_ms;
     char confinement[MESSAGE_TEXT_SIZE];
     struct worker_sessions sessions; /* owned through hub->sessions */

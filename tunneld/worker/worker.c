@@ -211,6 +211,15 @@ static void on_host_key(struct office *office, struct message *message)
         give_up(office, &fault); /* the next worker gets it in HELLO */
 }
 
+static void on_ping(struct office *office, struct message *message)
+{
+    struct message pong;
+
+    message_init(&pong, MESSAGE_PONG);
+    pong.request = message->request;
+    office_send(office, &pong);
+}
+
 static void on_drain(struct office *office, struct message *message)
 {
     stop(office, message->text);
@@ -223,7 +232,7 @@ static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
     [MESSAGE_CLOSE] = on_close,     [MESSAGE_SETTINGS] = on_settings,
     [MESSAGE_DRAIN] = on_drain,     [MESSAGE_HOST_KEY] = on_host_key,
     [MESSAGE_LOG] = on_log,         [MESSAGE_ATTACH] = on_attach,
-    [MESSAGE_POLICY] = on_policy,
+    [MESSAGE_POLICY] = on_policy,   [MESSAGE_PING] = on_ping,
 };
 
 /* Whose log level holds; NULL: nobody's, or of somebody who is gone. */
@@ -231,7 +240,7 @@ static struct peer *subject_of(const struct office *office, const struct message
 {
     if (message->sid)
         return index_find(&office->peers, message->sid);
-    if (message->request)
+    if (message->request && message->type != MESSAGE_PING)
         return office_asker(office, message->request);
     struct relay *relay = message->cid ? index_find(&office->relays, message->cid) : NULL;
     return relay ? relay_peer(relay) : NULL;

@@ -19,6 +19,7 @@ static const struct {
     {"flood", "SITE LOGINS THREADS    logins that fail", 3, mode_flood},
     {"forge", "SITE SITE_KEY.pub COUNT    at once, with the site's key and a made-up signature", 3,
      mode_forge},
+    {"narrow", "SITE TOKEN    a peer that takes packets of ten bytes", 2, mode_narrow},
     {"swarm", "FILE    a site for each line 'SITE TOKEN PORT': enrols, publishes, comes back", 1,
      mode_swarm},
 };

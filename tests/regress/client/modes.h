@@ -7,6 +7,7 @@
 int mode_redeem(const struct hub *hub, char **arguments);
 int mode_flood(const struct hub *hub, char **arguments);
 int mode_forge(const struct hub *hub, char **arguments);
+int mode_narrow(const struct hub *hub, char **arguments);
 int mode_swarm(const struct hub *hub, char **arguments);
 
 #endif
