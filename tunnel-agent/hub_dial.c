@@ -30,6 +30,7 @@ struct hub_dial {
     int socket; /* -1: not talking to the proxy */
     uv_poll_t poll;
     uv_timer_t deadline;
+    bool login_refused;
     unsigned held; /* handles that libuv still knows */
 };
 
@@ -126,6 +127,7 @@ static bool read_answer(struct hub_dial *dial)
     }
     enum proxy_result result = proxy_talk_feed(&dial->talk, bytes, (size_t)got, &taken, &fault);
     if (result == PROXY_REFUSED) {
+        dial->login_refused = dial->talk.login_refused;
         fail(dial, fault.text);
         return false;
     }
@@ -252,6 +254,11 @@ void hub_dial_cancel(struct hub_dial *dial)
     if (dial->socket >= 0)
         close(take_socket(dial));
     end(dial);
+}
+
+bool hub_dial_login_refused(const struct hub_dial *dial)
+{
+    return dial->login_refused;
 }
 
 char *hub_dial_way(const struct agent_settings *settings, const struct host_port *hub,

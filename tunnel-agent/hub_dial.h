@@ -23,6 +23,9 @@ int hub_dial_start(uv_loop_t *loop, const struct agent_settings *settings,
 /* No handler is called any more.  NULL is fine. */
 void hub_dial_cancel(struct hub_dial *dial);
 
+/* In on_failed: did a proxy refuse the login, or want one?  Only a person can change that. */
+bool hub_dial_login_refused(const struct hub_dial *dial);
+
 /* Which proxy is used for it, without its login; "": none. */
 char *hub_dial_way(const struct agent_settings *settings, const struct host_port *hub,
                    char text[PROXY_TEXT_SIZE]);

@@ -61,10 +61,10 @@ static bool is_change(const struct nlmsghdr *header)
     }
 }
 
-static bool holds_change(const void *bytes, size_t length)
+static bool holds_change(void *bytes, size_t length)
 {
     unsigned left = (unsigned)length;
-    for (const struct nlmsghdr *header = bytes; NLMSG_OK(header, left);
+    for (struct nlmsghdr *header = bytes; NLMSG_OK(header, left);
          header = NLMSG_NEXT(header, left)) {
         if (is_change(header))
             return true;

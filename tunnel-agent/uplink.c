@@ -121,10 +121,9 @@ static void attempt_failed(struct uplink *uplink, const char *reason)
     next_hub(uplink);
 }
 
-/* From this hub, until a person does something. */
-static void attempt_refused(struct uplink *uplink, const char *reason)
+/* On this way, until a person does something. */
+static void attempt_rests(struct uplink *uplink, const char *reason)
 {
-    uplink->refused = true;
     note_failure(uplink, reason);
     log_warning(KV("site", uplink->settings->site), KV("hub", uplink->hub_text), SAY("no session"),
                 KV("reason", reason));
@@ -132,6 +131,12 @@ static void attempt_refused(struct uplink *uplink, const char *reason)
                clock_monotonic_ms() + retry_jitter_ms(RETRY_SLOW_MS, retry_random()));
     forget_attempt(uplink);
     next_hub(uplink);
+}
+
+static void attempt_refused(struct uplink *uplink, const char *reason)
+{
+    uplink->refused = true;
+    attempt_rests(uplink, reason);
 }
 
 /* --- sessions --------------------------------------------------------------------------------- */
@@ -265,8 +270,12 @@ static void on_connected(void *owner, int socket)
 static void on_dial_failed(void *owner, const char *reason)
 {
     struct uplink *uplink = owner;
+    bool login_refused = hub_dial_login_refused(uplink->dial);
     uplink->dial = NULL;
-    attempt_failed(uplink, reason);
+    if (login_refused)
+        attempt_rests(uplink, reason);
+    else
+        attempt_failed(uplink, reason);
 }
 
 static const struct dial_handlers DIAL_HANDLERS = {

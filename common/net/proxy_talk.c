@@ -47,6 +47,13 @@ void proxy_talk_broken(const struct proxy_talk *talk, const char *why, struct fa
     proxy_talk_wipe(&over);
 }
 
+/* Trying again soon would only lock somebody's account. */
+static enum proxy_result refuse_login(struct proxy_talk *talk, struct fault *fault, const char *why)
+{
+    talk->login_refused = true;
+    return refuse(talk, fault, why, LOGIN_ADVICE);
+}
+
 /* --- output ----------------------------------------------------------------------------------- */
 
 static void put(struct proxy_talk *talk, const void *bytes, size_t length)
@@ -129,11 +136,9 @@ static const struct {
     const char *advice;
 } STATUS_ADVICE[] = {
     {400, "it may not allow this port; have the proxy allow CONNECT to it, or use a hub on 443"},
-    {401, LOGIN_ADVICE},
     {403, "have the proxy allow CONNECT to this host and port, or use a hub on 443"},
     {404, "this is a web server, or a proxy without CONNECT"},
     {405, "this is a web server, or a proxy without CONNECT"},
-    {407, LOGIN_ADVICE},
     {501, "this is a web server, or a proxy without CONNECT"},
     {500, "the proxy could not reach the hub: is its name right, and does it run?"},
     {502, "the proxy could not reach the hub: is its name right, and does it run?"},
@@ -175,17 +180,19 @@ static enum proxy_result judge_head(struct proxy_talk *talk, struct fault *fault
         talk->line_done = false;
         return PROXY_WAIT;
     }
-    if (status < 0)
-        snprintf(why, sizeof why, "it answers \"%s\", which is no HTTP", line);
-    else if (status == 407 || status == 401) /* tinyproxy says 401 to a wrong password */
-        snprintf(why, sizeof why, "%s (%ld)",
-                 talk->proxy->has_login ? "it refuses the user and password"
-                                        : "it wants a user and password",
+    if (status == 407 || status == 401) { /* tinyproxy says 401 to a wrong password */
+        snprintf(why, sizeof why, "it %s (%ld)",
+                 talk->proxy->has_login ? "refuses the user and password"
+                                        : "wants a user and password",
                  status);
-    else
-        snprintf(why, sizeof why, "it says \"%s\"", line + 9);
-    return refuse(talk, fault, why,
-                  status < 0 ? "is it a SOCKS proxy, or another service?" : advice_for(status));
+        return refuse_login(talk, fault, why);
+    }
+    if (status < 0) {
+        snprintf(why, sizeof why, "it answers \"%s\", which is no HTTP", line);
+        return refuse(talk, fault, why, "is it a SOCKS proxy, or another service?");
+    }
+    snprintf(why, sizeof why, "it says \"%s\"", line + 9);
+    return refuse(talk, fault, why, advice_for(status));
 }
 
 /* True: the head has ended with this byte. */
@@ -283,16 +290,15 @@ static enum proxy_result judge_method(struct proxy_talk *talk, struct fault *fau
     }
     if (method != SOCKS_NO_METHOD)
         return no_socks(talk, fault);
-    return refuse(talk, fault,
-                  talk->proxy->has_login ? "it takes no user and password of this kind"
-                                         : "it wants a user and password",
-                  LOGIN_ADVICE);
+    return refuse_login(talk, fault,
+                        talk->proxy->has_login ? "it takes no user and password of this kind"
+                                               : "it wants a user and password");
 }
 
 static enum proxy_result judge_login(struct proxy_talk *talk, struct fault *fault)
 {
     if (talk->answer[1] != 0)
-        return refuse(talk, fault, "it refuses the user and password", LOGIN_ADVICE);
+        return refuse_login(talk, fault, "it refuses the user and password");
     ask_socks(talk);
     return PROXY_WAIT;
 }

@@ -40,6 +40,7 @@ struct proxy_talk {
     size_t head_length;   /* HTTP: all so far */
     size_t line_length;   /* HTTP: of the present line */
     bool line_done;       /* HTTP: the first line has ended */
+    bool login_refused;   /* or none was given and one is wanted: only a person can change that */
 };
 
 /* `proxy` is not PROXY_NONE. */

@@ -62,7 +62,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    static const char *const names[] = {"lock", "key", "key.pub", "agent.yaml", "keyfile"};
+    static const char *const names[] = {"lock",       "key",     "key.pub",
+                                        "agent.yaml", "keyfile", "last_hub"};
     char path[STATE_PATH_SIZE];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         ck_assert_int_eq(state_path(&state, names[i], path, &fault), 0);
@@ -252,6 +253,46 @@ START_TEST(damage_is_named)
 }
 END_TEST
 
+START_TEST(the_hub_that_worked_is_remembered)
+{
+    char hub[HOST_PORT_SIZE], path[STATE_PATH_SIZE], endless[1000];
+    state_last_hub(&state, hub);
+    ck_assert_str_eq(hub, "");
+    ck_assert_int_eq(state_remember_hub(&state, "[2001:db8::1]:443", &fault), 0);
+    ck_assert_int_eq(state_remember_hub(&state, "[2001:db8::1]:443", &fault), 0);
+    ck_assert_int_eq(writes, 1); /* what is known already is not written again */
+    state_last_hub(&state, hub);
+    ck_assert_str_eq(hub, "[2001:db8::1]:443");
+    memset(endless, 'x', sizeof endless);
+    ck_assert_int_eq(state_path(&state, "last_hub", path, &fault), 0);
+    ck_assert_int_eq(__real_file_write(path, endless, sizeof endless, 0600, &fault), 0);
+    state_last_hub(&state, hub);
+    ck_assert_str_eq(hub, "");
+}
+END_TEST
+
+START_TEST(a_wrong_proxy_is_named_without_its_password)
+{
+    struct agent_settings settings = {0};
+    char path[STATE_PATH_SIZE], *text = NULL;
+    size_t length = 0;
+    ck_assert_int_eq(state_prepare(&state, &keyfile, &fault), 0);
+    ck_assert_int_eq(state_path(&state, "agent.yaml", path, &fault), 0);
+    ck_assert_int_eq(file_read(path, 65536, &text, &length, &fault), 0);
+    char *proxy = strstr(text, "proxy: \"\"");
+    ck_assert_ptr_nonnull(proxy);
+    FILE *out = fopen(path, "w");
+    ck_assert_ptr_nonnull(out);
+    fprintf(out, "%.*sproxy: http://user:geheim@%s", (int)(proxy - text), text,
+            proxy + strlen("proxy: \"\""));
+    fclose(out);
+    free(text);
+    ck_assert_int_eq(state_settings(&state, &settings, &fault), -1);
+    ck_assert_ptr_nonnull(strstr(fault.text, "proxy"));
+    ck_assert_ptr_null(strstr(fault.text, "geheim"));
+}
+END_TEST
+
 START_TEST(second_one_is_locked_out)
 {
     struct state other;
@@ -295,6 +336,8 @@ int main(void)
     tcase_add_test(tests, files_are_private);
     tcase_add_test(tests, adopting_keeps_what_people_set);
     tcase_add_test(tests, damage_is_named);
+    tcase_add_test(tests, the_hub_that_worked_is_remembered);
+    tcase_add_test(tests, a_wrong_proxy_is_named_without_its_password);
     tcase_add_test(tests, second_one_is_locked_out);
     tcase_add_test(tests, long_directories_are_refused_in_words);
     suite_add_tcase(suite, tests);
