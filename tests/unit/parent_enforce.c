@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +12,32 @@
 #include "base/clock.h"
 #include "parent_harness.h"
 #include "suite.h"
+
+/* The hub's wall clock is ahead by what the file in this variable says. */
+#define ENV_CLOCK "PARENT_ENFORCE_CLOCK"
+int64_t __real_clock_wall_s(void); /* NOLINT: the linker's names */
+int64_t __wrap_clock_wall_s(void); /* NOLINT */
+
+int64_t __wrap_clock_wall_s(void) /* NOLINT */
+{
+    long long ahead_s = 0;
+    const char *path = getenv(ENV_CLOCK);
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (file) {
+        if (fscanf(file, "%lld", &ahead_s) != 1) /* NOLINT(cert-err34-c): our own number */
+            ahead_s = 0;
+        (void)fclose(file);
+    }
+    return __real_clock_wall_s() + ahead_s;
+}
+
+static void set_clock_ahead(long long seconds)
+{
+    FILE *file = fopen(getenv(ENV_CLOCK), "w");
+    ck_assert_ptr_nonnull(file);
+    (void)fprintf(file, "%lld", seconds);
+    ck_assert_int_eq(fclose(file), 0);
+}
 
 static int worker, port;
 static uint64_t sid;
@@ -311,6 +339,35 @@ START_TEST(a_grant_expires_and_is_extended)
 }
 END_TEST
 
+START_TEST(a_clock_that_jumps_is_noticed)
+{
+    char path[] = "/tmp/parent_enforce.XXXXXX";
+    int visitor, made = mkstemp(path);
+    ck_assert_int_ge(made, 0);
+    (void)close(made);
+    ck_assert_int_eq(setenv(ENV_CLOCK, path, 1), 0);
+    set_clock_ahead(0);
+    begin("", "{}");
+    publish();
+    hub_do("port.set", "{s:s, s:i, s:o}", "site", "hannover", "port", port, "policy",
+           expiring_in(3600));
+    (void)worker_hear(worker, MESSAGE_SNAPSHOT);
+    uint64_t cid = connect_from("127.0.0.1", &visitor);
+    set_clock_ahead(7200);
+    ck_assert(has_ended(dial(port))); /* before anybody looked at the clock again */
+    ck_assert_int_eq(refused("expired"), 1);
+    set("{\"max_rate\": 100}"); /* which looks; else that takes a minute */
+    hear_close(cid, "the grant has expired");
+    check_port("state", "expired");
+    set_clock_ahead(0);
+    set("{\"max_rate\": 99}");
+    check_port("state", "offline");
+    (void)close(visitor);
+    harness_stop();
+    (void)unlink(path);
+}
+END_TEST
+
 START_TEST(a_grant_has_its_own_hold)
 {
     begin("hold: 1h", "{\"hold_s\": 1}");
@@ -350,6 +407,7 @@ int main(int argc, char **argv)
     tcase_add_test(cases, a_port_that_becomes_private_is_closed);
     tcase_add_test(cases, a_port_that_moves_keeps_its_connections);
     tcase_add_test(cases, a_grant_expires_and_is_extended);
+    tcase_add_test(cases, a_clock_that_jumps_is_noticed);
     tcase_add_test(cases, a_grant_has_its_own_hold);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
