@@ -18,10 +18,10 @@
 #include "ssh/stream.h"
 #include "worker/peer.h"
 #include "worker/policies.h"
+#include "worker/stats.h"
 
 #define ABANDONED_MAX 1000 /* channels whose opening a peer may leave unanswered */
 #define LAST_WORD_MS  500  /* for an agent to say itself why its target did not answer in time */
-#define TRIPLE_BYTES  (3 * sizeof(uint64_t))
 
 struct relay {
     uint64_t cid;            /* first: the index compares it */
@@ -399,42 +399,21 @@ void relays_release(struct peer *peer, const char *reason)
 
 /* --- every second --- */
 
-static void put_number(uint8_t *to, uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(value >> (8 * i));
-}
-
-static void flush_stats(struct office *office, const uint8_t *data, size_t length)
-{
-    struct message message;
-
-    if (length == 0)
-        return;
-    message_init(&message, MESSAGE_STATS);
-    message.data = data;
-    message.data_length = length;
-    office_send(office, &message);
-}
-
-/* Adds its counters to the statistics if they have changed; returns the bytes added. */
-static size_t add_stats(struct relay *relay, uint8_t *data)
+/* Tells its counters to the parent.  False: they have not changed since the last look. */
+static bool tell_stats(struct relay *relay)
 {
     uint64_t in, out;
 
     told_bytes(relay, stream_from_socket_bytes(relay->stream),
                stream_from_channel_bytes(relay->stream), &in, &out);
     if (in == relay->told_in && out == relay->told_out)
-        return 0;
+        return false;
     relay->told_in = in;
     relay->told_out = out;
-    put_number(data, relay->cid);
-    put_number(data + 8, in);
-    put_number(data + 16, out);
-    return TRIPLE_BYTES;
+    stats_add(relay->office, relay->cid, in, out);
+    return true;
 }
 
-/* The counters have not changed since the last look. */
 static void look_at_silent(struct relay *relay, uint64_t now_ms)
 {
     char reason[64];
@@ -465,9 +444,7 @@ static void look_at_opening(struct peer *peer)
 
 void relays_second(struct office *office)
 {
-    static uint8_t data[MESSAGE_DATA_MAX];
     uint64_t now_ms = clock_monotonic_ms();
-    size_t used = 0;
     struct relay *relay;
     struct peer *peer;
 
@@ -481,16 +458,10 @@ void relays_second(struct office *office)
     {
         if (!relay->stream)
             continue;
-        size_t added = add_stats(relay, data + used);
-        if (added > 0)
+        if (tell_stats(relay))
             relay->active_ms = now_ms;
         else
             look_at_silent(relay, now_ms);
-        used += added;
-        if (used + TRIPLE_BYTES <= sizeof data)
-            continue;
-        flush_stats(office, data, used);
-        used = 0;
     }
-    flush_stats(office, data, used);
+    stats_flush(office);
 }
