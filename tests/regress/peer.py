@@ -173,7 +173,7 @@ class Gauge:
     """Bytes of all connections; says the total every 100 ms."""
 
     def __init__(self):
-        self.total = 0
+        self.total, self.lock = 0, threading.Lock()
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
@@ -181,17 +181,25 @@ class Gauge:
             say("total", self.total, int(time.monotonic() * 1000))
             time.sleep(0.1)
 
+    def read_all(self, sock):
+        buffer = bytearray(BLOCK)
+        while True:
+            count = sock.recv_into(buffer)
+            if count == 0:
+                return
+            with self.lock:
+                self.total += count
 
-def serve_gauge(sock, _, gauges=[]):
+
+def serve_gauge():
     """Reads, and says how many bytes all connections brought so far."""
-    if not gauges:
-        gauges.append(Gauge())
-    buffer = bytearray(BLOCK)
-    while True:
-        count = sock.recv_into(buffer)
-        if count == 0:
-            return "eof", 0
-        gauges[0].total += count
+    gauge = Gauge()
+
+    def one(sock, _):
+        gauge.read_all(sock)
+        return "eof", 0
+
+    return one
 
 
 TARGETS = {
@@ -204,7 +212,6 @@ TARGETS = {
     "source": serve_source,
     "stall": serve_stall,
     "both": serve_both,
-    "gauge": serve_gauge,
 }
 
 
@@ -227,6 +234,7 @@ def serve(mode, address, size="0"):
     threading.stack_size(1 << 19)
     if mode == "deaf":
         serve_deaf(address)
+    answer = serve_gauge() if mode == "gauge" else TARGETS[mode]
     listener = socket.socket(family_of(address))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, 0))
@@ -236,7 +244,7 @@ def serve(mode, address, size="0"):
     def one(sock):
         sock.settimeout(LIMIT_S)
         try:
-            end, total = TARGETS[mode](sock, int(size))
+            end, total = answer(sock, int(size))
         except ConnectionError:
             end, total = "reset", -1
         except socket.timeout:
@@ -654,20 +662,12 @@ def visit_pull(address, port, count, until):
     gauge = Gauge()
 
     def one():
-        sock = connect(address, port)
-        buffer = bytearray(BLOCK)
-        while not os.path.exists(until):
-            received = sock.recv_into(buffer)
-            if not received:
-                return
-            gauge.total += received
-        reset(sock)
+        gauge.read_all(connect(address, port))
 
-    threads = [threading.Thread(target=one) for _ in range(int(count))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for _ in range(int(count)):
+        threading.Thread(target=one, daemon=True).start()
+    while not os.path.exists(until):
+        time.sleep(0.05)
 
 
 VISITORS = {
