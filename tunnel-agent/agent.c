@@ -309,15 +309,18 @@ static void reload(struct agent *agent)
     }
     struct text_list targets = agent->settings.allow_targets;
     struct text_list listen = agent->settings.allow_listen;
+    char *proxy = agent->settings.proxy;
     agent->settings.allow_targets = settings.allow_targets;
     agent->settings.allow_listen = settings.allow_listen;
     agent->settings.log_level = settings.log_level;
+    agent->settings.proxy = settings.proxy; /* for the next dial */
+    settings.proxy = proxy;
     settings.allow_targets = targets;
     settings.allow_listen = listen;
     agent_settings_release(&settings);
     set_log_level(agent);
     log_info(KV("site", agent->settings.site),
-             SAY("allow_targets, allow_listen and log_level read again"),
+             SAY("allow_targets, allow_listen, proxy and log_level read again"),
              KV("allow_targets", agent->settings.allow_targets.count),
              KV("allow_listen", agent->settings.allow_listen.count));
     forwards_judge(agent->forwards);

@@ -20,7 +20,7 @@
 
 struct hub_dial {
     uv_loop_t *loop;
-    const struct host_port *hub;
+    struct host_port hub;
     uint64_t timeout_ms;
     const struct dial_handlers *handlers;
     void *owner;
@@ -191,7 +191,7 @@ static void on_connected(void *owner, int socket)
     dial->socket = socket;
     dial->poll.data = dial;
     dial->held++;
-    proxy_talk_begin(&dial->talk, &dial->proxy, dial->hub);
+    proxy_talk_begin(&dial->talk, &dial->proxy, &dial->hub);
     uv_timer_start(&dial->deadline, on_deadline, dial->timeout_ms, 0);
     watch(dial);
 }
@@ -228,7 +228,7 @@ int hub_dial_start(uv_loop_t *loop, const struct agent_settings *settings,
         return -1;
     }
     dial->loop = loop;
-    dial->hub = hub;
+    dial->hub = *hub;
     dial->timeout_ms = settings->connect_timeout_ms;
     dial->handlers = handlers;
     dial->owner = owner;

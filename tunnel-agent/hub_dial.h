@@ -15,7 +15,7 @@
 struct hub_dial;
 
 /* As dial_start, for a hub; the time limit is the settings' connect_timeout, counted again for the
- * proxy's answer.  `hub` and `handlers` are borrowed for as long as it lives; judge is not asked.
+ * proxy's answer.  `handlers` are borrowed for as long as it lives; judge is not asked.
  */
 int hub_dial_start(uv_loop_t *loop, const struct agent_settings *settings,
                    const struct host_port *hub, const struct dial_handlers *handlers, void *owner,

@@ -70,7 +70,7 @@ static void on_look(uv_timer_t *timer)
     struct agent *agent = supervision->agent;
     struct forward_tally tally = forwards_tally(agent->forwards);
     bool online = agent->uplink != NULL && uplink_is_online(agent->uplink);
-    bool settled = tally.published == tally.wanted && tally.leaving == 0;
+    bool settled = tally.published + tally.refused == tally.wanted && tally.leaving == 0;
     struct fault why = {""};
     if (!supervision->ready)
         notify_ready();

@@ -1,6 +1,6 @@
 /*
- * Datagrams to the supervisor's socket: fire and forget.  A supervisor that does not listen costs
- * nothing but the try.
+ * Datagrams to the supervisor's socket.  One that does not listen costs nothing but the try, one
+ * that does not read a moment.
  */
 #define _GNU_SOURCE
 #include "base/notify.h"
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,9 @@
 #include "base/text.h"
 
 #define STATUS_SIZE 256
+
+/* A supervisor that is busy for a moment is to hear that we are ready all the same. */
+static const struct timeval PATIENCE = {.tv_usec = 250000};
 
 static struct sockaddr_un supervisor; /* family 0: there is none */
 static socklen_t supervisor_length;
@@ -73,9 +77,10 @@ static void say(const char *text)
 {
     if (supervisor.sun_family != AF_UNIX)
         return;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &PATIENCE, sizeof PATIENCE);
     (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&supervisor,
                  supervisor_length);
     close(fd);
