@@ -62,8 +62,23 @@ static const struct setting schema[] = {
     {"hold", SETTING_DURATION, AT(hold_ms), "30s",
      "How long a listening port is kept, and visitors wait, while the site is away", 0, HOUR, NULL,
      true},
+    {"metrics_listen", SETTING_LISTEN_LIST, AT(metrics_listen), "[]",
+     "Where Prometheus may scrape: addresses and ports; empty: nowhere", 0, 16, NULL},
+    {"target_check", SETTING_DURATION, AT(target_check_ms), "0",
+     "Each target is tried through its tunnel once in this time; 0: never, else from 1s", 0,
+     24 * HOUR, NULL, true},
 };
 #define SCHEMA_COUNT (sizeof schema / sizeof schema[0])
+
+/* 0 is off; what lies between would be a flood. */
+static int check_target_check(const struct hub_settings *settings, const struct yaml_node *map,
+                              const char *where, struct fault *fault)
+{
+    if (settings->target_check_ms == 0 || settings->target_check_ms >= SECOND)
+        return 0;
+    return schema_fault(where, yaml_get(map, "target_check"), fault,
+                        "'target_check' must be 0 or at least 1s");
+}
 
 /* What no single setting can be blamed for. */
 static int check_together(const struct hub_settings *settings, const struct yaml_node *map,
@@ -89,7 +104,8 @@ static int read_map(const struct yaml_node *map, const char *where, struct hub_s
     struct hub_settings settings = {.workers = 0};
     if (schema_read(schema, SCHEMA_COUNT, map, where, &settings, fault) != 0)
         return -1;
-    if (map != NULL && check_together(&settings, map, where, fault) != 0) {
+    if (map != NULL && (check_together(&settings, map, where, fault) != 0 ||
+                        check_target_check(&settings, map, where, fault) != 0)) {
         hub_settings_release(&settings);
         return -1;
     }

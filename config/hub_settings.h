@@ -26,6 +26,8 @@ struct hub_settings {
     uint64_t max_connections;               /* of all visitors at once: 65536 */
     uint64_t max_waiting; /* visitors that wait for an absent publisher, per forward: 64 */
     uint64_t hold_ms;     /* a listener outlives its publisher by this: 30 s */
+    struct host_port_list metrics_listen; /* for Prometheus; may be empty */
+    uint64_t target_check_ms; /* each target is tried once in this time; 0: never (the default) */
 };
 
 /* path NULL: all defaults.  Relative paths in the file are relative to the working directory. */

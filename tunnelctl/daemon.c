@@ -8,6 +8,16 @@
 #include "tunnelctl/sentence.h"
 #include "tunnelctl/value.h"
 
+static void cell_seconds(const json_t *value, char *text, size_t size)
+{
+    (void)snprintf(text, size, "%.1f s", json_number_value(value));
+}
+
+static void cell_percent(const json_t *value, char *text, size_t size)
+{
+    (void)snprintf(text, size, "%.0f", json_number_value(value));
+}
+
 static const struct column worker_columns[] = {
     {"WORKER", "number", .right = true},     {"PID", "pid", .right = true},
     {"SESSIONS", "sessions", .right = true}, {"CONNECTIONS", "connections", .right = true},
@@ -19,9 +29,29 @@ static const struct column own_level_columns[] = {
     {"LEVEL", "level"},
     {NULL},
 };
+static const struct column process_columns[] = {
+    {"PROCESS", "process"},
+    {"PID", "pid", .right = true},
+    {"CPU", "cpu_s", cell_seconds, .right = true},
+    {"CPU%", "cpu_percent", cell_percent, .right = true},
+    {"RSS", "rss_bytes", cell_bytes, .right = true},
+    {"PSS", "pss_bytes", cell_bytes, .right = true},
+    {"DESCRIPTORS", "descriptors", .right = true},
+    {"LIMIT", "descriptor_limit", .right = true},
+    {NULL},
+};
+static const struct listing process_listing = {process_columns, "no processes"};
+static const struct column warning_columns[] = {
+    {"SINCE", "since", cell_ago},
+    {"WARNING", "detail"},
+    {NULL},
+};
+static const struct listing warning_listing = {warning_columns, "none"};
 static const struct listing own_level_listing = {own_level_columns, "none"};
 static const struct section status_sections[] = {
+    {"warnings", "warnings", &warning_listing},
     {"workers", "workers", &worker_listing},
+    {"processes", "processes", &process_listing},
     {"sites with a log level of their own", "site_log_levels", &own_level_listing},
     {NULL},
 };
@@ -44,6 +74,7 @@ static const struct column status_fields[] = {
     {"control socket", "control_socket"},
     {"listens on", "listen"},
     {"public addresses", "public_addresses"},
+    {"metrics at", "metrics_listen"},
     {"host key", "host_key"},
     {"standby key", "standby_key"},
     {"log level", "log_level"},
@@ -130,6 +161,21 @@ static enum outcome set_level(struct invocation *invocation, struct fault *fault
     return outcome;
 }
 
+/* The text as it is, for a file or a scraper. */
+static enum outcome show_metrics(struct invocation *invocation, struct fault *fault)
+{
+    json_t *data = NULL;
+    enum outcome outcome =
+        hub_ask(invocation, invocation->command->verb, invocation->args, &data, fault);
+    const char *text = json_string_value(json_object_get(data, "text"));
+    if (outcome == DONE && invocation->json)
+        output_json(invocation->out, data);
+    else if (outcome == DONE && text)
+        fputs(text, invocation->out);
+    json_decref(data);
+    return outcome;
+}
+
 /* Says so, too, when nothing changed. */
 static enum outcome reload(struct invocation *invocation, struct fault *fault)
 {
@@ -151,6 +197,12 @@ static const struct command commands[] = {
         .verb = "status",
         .block = status_fields,
         .sections = status_sections,
+    },
+    {
+        .words = "metrics",
+        .help = "Print figures of the hub and of each site as Prometheus reads them",
+        .verb = "metrics",
+        .run = show_metrics,
     },
     {
         .words = "version",

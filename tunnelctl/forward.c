@@ -14,6 +14,8 @@ static const struct column columns[] = {
     {"IN", "bytes_in", cell_bytes, .right = true},
     {"OUT", "bytes_out", cell_bytes, .right = true},
     {"ERRORS", "errors", .right = true},
+    {"LAST OK", "last_ok", cell_ago},
+    {"FAULT", "fault"},
     {"REASON", "reason"},
     {"LAST ERROR", "last_error"},
     {NULL},

@@ -61,16 +61,18 @@ START_TEST(a_table_is_aligned)
         "forward list", false,
         "[{\"site\":\"hannover\",\"listen\":\"127.0.0.1:8443\",\"target\":\"192.168.1.10:443\","
         "\"state\":\"published\",\"reason\":null,\"connections\":2,\"connections_total\":12345,"
-        "\"waiting\":0,\"bytes_in\":1500000,\"bytes_out\":812,\"errors\":0,\"last_error\":null},"
+        "\"waiting\":0,\"bytes_in\":1500000,\"bytes_out\":812,\"errors\":0,\"last_error\":null,"
+        "\"last_ok\":null,\"fault\":null},"
         "{\"site\":\"k\xc3\xb6ln\",\"listen\":\"[::1]:80\",\"target\":\"a:1\",\"state\":"
         "\"offline\",\"reason\":\"not connected\",\"connections\":0,\"connections_total\":0,"
-        "\"waiting\":3,\"bytes_in\":0,\"bytes_out\":0,\"errors\":1,\"last_error\":\"refused\"}]",
+        "\"waiting\":3,\"bytes_in\":0,\"bytes_out\":0,\"errors\":1,\"last_error\":\"refused\","
+        "\"last_ok\":null,\"fault\":\"session\"}]",
         "SITE      LISTEN          TARGET            STATE      OPEN  TOTAL  WAITING       IN    "
-        "OUT  ERRORS  REASON         LAST ERROR\n"
+        "OUT  ERRORS  LAST OK  FAULT    REASON         LAST ERROR\n"
         "hannover  127.0.0.1:8443  192.168.1.10:443  published     2  12345        0  1.4 MiB  "
-        "812 B       0  -              -\n"
+        "812 B       0  -        -        -              -\n"
         "k\xc3\xb6ln      [::1]:80        a:1               offline       0      0        3      "
-        "0 B    0 B       1  not connected  refused\n");
+        "0 B    0 B       1  -        session  not connected  refused\n");
 }
 END_TEST
 
@@ -149,6 +151,7 @@ START_TEST(status_is_a_block)
         "listens on        0.0.0.0:22\n"
         "                  [::]:22\n"
         "public addresses  -\n"
+        "metrics at        -\n"
         "host key          k\n"
         "standby key       -\n"
         "log level         info\n"

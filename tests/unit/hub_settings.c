@@ -36,6 +36,8 @@ START_TEST(defaults)
     ck_assert_uint_eq(settings.max_connections, 65536);
     ck_assert_uint_eq(settings.max_waiting, 64);
     ck_assert_uint_eq(settings.hold_ms, 30000);
+    ck_assert_uint_eq(settings.metrics_listen.count, 0);
+    ck_assert_uint_eq(settings.target_check_ms, 0);
     hub_settings_release(&settings);
 }
 END_TEST
@@ -76,6 +78,9 @@ static const struct difference {
     {"control_group: one", "control_group: ''", "control_group", "one", "\"\"", true},
     {"workers: 0", "workers: 1", "workers", "0", "1", false},
     {"user: one", "user: two", "user", "one", "two", false},
+    {"target_check: 0", "target_check: 1m", "target_check", "0s", "1m", true},
+    {"metrics_listen: []", "metrics_listen: ['127.0.0.1:1']", "metrics_listen", "[]",
+     "[127.0.0.1:1]", false},
     {"state_dir: /one", "state_dir: /two", "state_dir", "/one", "/two", false},
     {"control_socket: /one", "control_socket: /two", "control_socket", "/one", "/two", false},
 };

@@ -283,11 +283,8 @@ static void let_go(struct connection *connection)
  * refused channel says; a stock client has only the latter. */
 static void count_refusal(struct forward *forward, const char *reason)
 {
-    char reported[REASON_SIZE];
-    (void)text_copy(reported, sizeof reported, forward->last_error);
-    forward->health = TARGET_FAILS;
-    forward_error(forward, forward->error_reported ? reported : reason);
-    forward->error_reported = false;
+    target_failed(&forward->health, forward_take_reported(forward, reason));
+    forward_error(forward, forward->health.reason);
 }
 
 static void refuse_open(struct connection *connection, const char *text)
@@ -321,7 +318,8 @@ int connection_on_opened(struct connection *connection, const struct message *me
         connection->open = NULL;
         if (forward) {
             forward->connections_total++;
-            forward->health = TARGET_ANSWERS;
+            forward->site->figures.connections++;
+            target_answered(&forward->health);
         }
         return 0;
     }
@@ -344,6 +342,8 @@ static void count_bytes(struct connection *connection, uint64_t in, uint64_t out
     if (forward) {
         forward->bytes_in += in - connection->bytes_in;
         forward->bytes_out += out - connection->bytes_out;
+        forward->site->figures.bytes_in += in - connection->bytes_in;
+        forward->site->figures.bytes_out += out - connection->bytes_out;
     }
     if (connection->outbound) {
         connection->outbound->bytes_in += in - connection->bytes_in;

@@ -471,6 +471,11 @@ void dialer_tell_settings(struct hub *hub)
         send_settings(hub->dialer, MESSAGE_SETTINGS);
 }
 
+int dialer_pid(const struct hub *hub)
+{
+    return hub->dialer && hub->dialer->running ? (int)hub->dialer->process.pid : 0;
+}
+
 json_t *dialer_row(const struct hub *hub)
 {
     const struct dialer *dialer = hub->dialer;

@@ -29,6 +29,8 @@ void dialer_stop(struct hub *hub);
 void dialer_tell_settings(struct hub *hub);
 /* The settings that it gets, as JSON.  NULL: out of memory; else the caller's to free. */
 char *dialer_settings(const struct hub *hub);
+/* 0 while there is no process. */
+int dialer_pid(const struct hub *hub);
 /* For `status`; null while there is no process. */
 json_t *dialer_row(const struct hub *hub);
 

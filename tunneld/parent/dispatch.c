@@ -87,10 +87,14 @@ static int to_session(const struct rule *rule, struct worker *worker, const stru
     return rule->session(session, message, fault);
 }
 
+/* Of a visitor's connection, or of a check's. */
 static int to_connection(const struct rule *rule, struct worker *worker,
                          const struct message *message, struct fault *fault)
 {
+    struct target_check *check = target_check_find(worker->hub, worker, message->cid);
     struct connection *connection = registry_find(&worker->hub->connections, message->cid);
+    if (check)
+        return target_check_on_message(check, message, fault);
     if (!connection || connection->worker != worker)
         return fault_set(fault, "%s about connection %llu, which is not its own",
                          message_name(message->type), (unsigned long long)message->cid);

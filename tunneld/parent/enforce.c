@@ -46,6 +46,7 @@ enum policy_verdict forward_admit(struct forward *forward, const char *visitor)
 void forward_refuse(struct forward *forward, enum policy_verdict verdict, const char *visitor)
 {
     forward->refused[verdict]++;
+    forward->site->figures.refused[verdict]++;
     log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
               SAY("visitor refused"), KV("visitor", visitor),
               KV("reason", policy_verdict_text(verdict)));
@@ -182,7 +183,7 @@ void forward_regrant(struct forward *forward, const struct grant *before)
     bool new_target = strcmp(before->target, forward->grant.target) != 0;
     forward->refusal[0] = '\0';
     if (new_target)
-        forward->health = TARGET_UNTRIED;
+        forward->health = (struct target_health){0};
     mind_expiry(forward);
     if (!forward->grant.enabled)
         forward_cut(forward, "grant disabled");

@@ -64,6 +64,7 @@ static void keep(struct hub *hub, const struct audit_row *row)
     struct pending_event *pending =
         events->pending_count < PENDING_MAX ? calloc(1, sizeof *pending) : NULL;
     if (!pending) {
+        events->dropped++;
         log_error(KV("event", row->event), SAY("not kept for the audit"));
         return;
     }
@@ -100,7 +101,8 @@ static void log_event(const struct audit_row *row)
         fields[count++] = log_field_text("peer", row->peer);
     if (row->detail[0] != '\0')
         fields[count++] = log_field_text("detail", row->detail);
-    bool alarm = strstr(row->event, ".alarm") != NULL || strstr(row->event, ".died") != NULL;
+    bool alarm = strstr(row->event, ".alarm") != NULL || strstr(row->event, ".died") != NULL ||
+                 strstr(row->event, ".warning") != NULL;
     enum log_level level = alarm ? LOG_WARNING : LOG_INFO;
     if (log_enabled(level))
         log_write(level, fields);
@@ -192,9 +194,11 @@ void events_flush(struct hub *hub)
     if (STAILQ_EMPTY(&events->pending) && TAILQ_EMPTY(&events->dirty))
         return;
     struct fault fault = {""};
-    if (write_all(hub, &fault) != 0)
+    if (write_all(hub, &fault) != 0) {
+        events->dropped += events->pending_count;
         log_error(SAY("events are not kept"), KV("count", events->pending_count),
                   KV("reason", fault.text));
+    }
     struct pending_event *pending;
     while ((pending = STAILQ_FIRST(&events->pending))) {
         STAILQ_REMOVE_HEAD(&events->pending, entry);

@@ -23,6 +23,7 @@ struct events {
     size_t pending_count;
     struct dirty_sites dirty; /* sites whose last_* columns changed */
     struct timeout *flush;
+    uint64_t dropped; /* that are not in the audit table and should be */
 };
 
 void events_init(struct events *events);

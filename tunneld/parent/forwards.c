@@ -46,6 +46,7 @@ struct forward *forward_new(struct site *site, const struct grant *grant)
     name_listen(grant, forward->listen);
     TAILQ_INIT(&forward->waiting);
     TAILQ_INIT(&forward->connections);
+    target_checks_enter(forward);
     return forward;
 }
 
@@ -55,6 +56,7 @@ void forward_free(struct forward *forward)
         return;
     forward_cut(forward, "grant removed");
     connections_detach(forward);
+    target_checks_leave(forward);
     free(forward);
 }
 
@@ -106,6 +108,21 @@ const char *forward_reason(const struct forward *forward)
     }
 }
 
+const char *forward_fault(const struct forward *forward)
+{
+    switch (forward_state(forward)) {
+    case FORWARD_PUBLISHED:
+        return forward->health.state == TARGET_FAILS ? "target" : "";
+    case FORWARD_REFUSED:
+        return forward->refused_by_agent ? "agent" : "hub";
+    case FORWARD_DISABLED:
+    case FORWARD_EXPIRED:
+        return "hub";
+    default:
+        return forward->site->serving_count > 0 ? "agent" : "session";
+    }
+}
+
 /* A visitor came.  Nothing of it is read here. */
 static void take_visitor(struct forward *forward, int descriptor, const struct sockaddr *peer)
 {
@@ -135,6 +152,7 @@ static int bind_listener(struct forward *forward, struct fault *fault)
     if (tcp_listener_open(hub->loop, forward->grant.address, forward->grant.port, false, on_visitor,
                           forward, &forward->listener, fault) == 0)
         return 0;
+    forward->refused_by_agent = false;
     peer_text(forward->refusal, sizeof forward->refusal, fault->text);
     return -1;
 }
@@ -258,9 +276,17 @@ void forwards_hold_session(struct session *session, const char *reason)
 void forward_error(struct forward *forward, const char *reason)
 {
     forward->errors++;
+    forward->site->figures.errors++;
     peer_text(forward->last_error, sizeof forward->last_error, reason);
     log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port), SAY("error"),
               KV("reason", forward->last_error));
+}
+
+const char *forward_take_reported(struct forward *forward, const char *otherwise)
+{
+    bool reported = forward->error_reported;
+    forward->error_reported = false;
+    return reported ? forward->last_error : otherwise;
 }
 
 static void refuse_by_agent(struct session *session, struct forward *forward, const char *text)
@@ -270,6 +296,7 @@ static void refuse_by_agent(struct session *session, struct forward *forward, co
     if (strcmp(forward->refusal, reason) == 0)
         return;
     (void)text_copy(forward->refusal, sizeof forward->refusal, reason);
+    forward->refused_by_agent = true;
     (void)snprintf(said, sizeof said, "port %u: %s", (unsigned)forward->grant.port, reason);
     site_refused(session->site, session->peer, said);
 }

@@ -7,12 +7,12 @@
 #include "ipc/message.h"
 #include "parent/grants.h"
 #include "parent/hub.h"
+#include "parent/target_health.h"
 
 struct session;
+struct target_check;
 struct visitor;
 TAILQ_HEAD(visitor_list, visitor);
-
-enum target_health { TARGET_UNTRIED, TARGET_ANSWERS, TARGET_FAILS };
 
 struct forward {
     struct site *site;             /* its owner */
@@ -36,9 +36,12 @@ struct forward {
     char last_error[REASON_SIZE];
     bool error_reported; /* the agent gave the reason of the next refused connection already */
     char refusal[REASON_SIZE]; /* why hub or agent refuse it */
-    enum target_health health;
-    bool expired;         /* out of service, because its grant's time is over */
-    uint64_t limited_sid; /* the session whose worker was told of limits; 0: none */
+    bool refused_by_agent;     /* `refusal` is the agent's */
+    struct target_health health;
+    TAILQ_ENTRY(forward) of_checks; /* hub->target_checks.queue */
+    struct target_check *check;     /* under way; NULL: none */
+    bool expired;                   /* out of service, because its grant's time is over */
+    uint64_t limited_sid;           /* the session whose worker was told of limits; 0: none */
 };
 
 enum forward_state {
@@ -61,6 +64,8 @@ enum forward_state forward_state(const struct forward *forward);
 const char *forward_state_name(enum forward_state state);
 /* Why it is in that state, for people; "" where the state says it all. */
 const char *forward_reason(const struct forward *forward);
+/* Who stands in a visitor's way: "hub", "session", "agent", "target"; "" where nobody is known. */
+const char *forward_fault(const struct forward *forward);
 
 /* The session serves it from now on; the listener is bound unless it still is.  Visitors that
  * wait are the caller's to connect, after the session was told. */
@@ -81,6 +86,9 @@ void forward_cut(struct forward *forward, const char *reason);
 void forwards_hold_session(struct session *session, const char *reason);
 
 void forward_error(struct forward *forward, const char *reason);
+/* Why the site refused a connection: what its agent reported just before, which is better than
+ * what the refused channel says, else `otherwise`. */
+const char *forward_take_reported(struct forward *forward, const char *otherwise);
 
 /* REPORT. */
 int forward_on_report(struct session *session, const struct message *message, struct fault *fault);

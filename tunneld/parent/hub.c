@@ -24,8 +24,10 @@
 #include "parent/enforce.h"
 #include "parent/forwards.h"
 #include "parent/heartbeat.h"
+#include "parent/hub_health.h"
 #include "parent/operators.h"
 #include "parent/reload.h"
+#include "parent/scrape.h"
 #include "parent/sites.h"
 #include "parent/supervised.h"
 #include "parent/tcp_listener.h"
@@ -172,12 +174,14 @@ static int start(struct hub *hub, struct fault *fault)
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     if (open_state(hub, fault) != 0 || doors_open(hub, fault) != 0 ||
-        open_control(hub, fault) != 0 || workers_start(hub, fault) != 0)
+        scrape_open(hub, fault) != 0 || open_control(hub, fault) != 0 ||
+        workers_start(hub, fault) != 0 || hub_health_start(hub, fault) != 0)
         return -1;
     watch_signals(hub);
     on_minute(hub);
     heartbeats_begin(hub);
     forwards_mind_expiry(hub);
+    target_checks_start(hub);
     say_listening(hub);
     supervised_begin(hub);
     return 0;
@@ -227,6 +231,9 @@ void hub_stopped(struct hub *hub)
     timeout_clear(&hub->operator_tick);
     timeout_clear(&hub->expiry);
     timeout_clear(&hub->deadline);
+    hub_health_stop(hub);
+    target_checks_stop(hub);
+    scrape_close(hub);
     for (size_t i = 0; i < hub->signal_count; i++)
         uv_close((uv_handle_t *)&hub->signals[i], NULL);
     hub->signal_count = 0;
@@ -246,6 +253,7 @@ static void release(struct hub *hub)
     free(hub->workers);
     free(hub->forwards_by_port);
     free(hub->dialer);
+    free(hub->health);
     if (hub->lock >= 0)
         (void)close(hub->lock);
     free(hub);
@@ -272,6 +280,7 @@ int hub_run(const struct hub_options *options, struct fault *fault)
     TAILQ_INIT(&hub->operators);
     TAILQ_INIT(&hub->connection_list);
     events_init(&hub->events);
+    target_checks_init(&hub->target_checks);
     int rc = start(hub, fault);
     if (rc != 0) {
         hub->stopping = true;

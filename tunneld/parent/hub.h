@@ -16,6 +16,7 @@
 #include "parent/host_keys.h"
 #include "parent/registry.h"
 #include "parent/store.h"
+#include "parent/target_checks.h"
 #include "parent/timeout.h"
 
 #define HUB_PATH_SIZE 4096
@@ -24,7 +25,9 @@
 struct connection;
 struct dialer;
 struct door;
+struct hub_health;
 struct hub_operator;
+struct scrape;
 struct site;
 struct worker;
 
@@ -58,6 +61,10 @@ struct hub {
     size_t next_worker;    /* where the choice begins */
     size_t workers_alive;  /* processes that have not been reaped, the dialer's too */
     struct dialer *dialer; /* owned; NULL until something is dialled */
+
+    struct hub_health *health; /* owned */
+    struct scrape *scrape;     /* owned; NULL: nobody may scrape */
+    struct target_checks target_checks;
 
     uint64_t last_id;       /* of sessions and connections; never used twice */
     struct site_list sites; /* by name; owned */

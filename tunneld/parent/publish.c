@@ -38,8 +38,10 @@ static void refuse_port(struct session *session, uint64_t request, uint64_t port
                         const char *reason)
 {
     struct forward *forward = session->role == ROLE_SITE ? site_forward(session->site, port) : NULL;
-    if (forward && !forward->session)
+    if (forward && !forward->session) {
+        forward->refused_by_agent = false;
         peer_text(forward->refusal, sizeof forward->refusal, reason);
+    }
     refuse(session, request, reason);
 }
 
@@ -154,6 +156,7 @@ static void act(struct site *site, const struct claim_outcome *outcome)
     if (site->claim.state != CLAIM_CONTESTED)
         timeout_clear(&site->contest);
     if (evicted) {
+        site->figures.takeovers++;
         log_info(KV("site", site->row.name), KV("session", evicted->id), SAY("evicted"),
                  KV("peer", evicted->peer), KV("by", outcome->granted));
         session_close(evicted, "replaced by another session of this site");

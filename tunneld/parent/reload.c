@@ -74,6 +74,8 @@ static void adopt(struct hub *hub, struct hub_settings *fresh, const json_t *rep
         hub_apply_log_settings(hub);
     workers_tell_settings(hub);
     dialer_tell_settings(hub);
+    if (names(report, "target_check"))
+        target_checks_start(hub);
 }
 
 /* "keepalive 30s -> 45s", behind what is there; what does not fit is left out. */

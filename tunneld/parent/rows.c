@@ -55,12 +55,14 @@ json_t *row_site(const struct site *site)
     for (size_t i = 0; i < site->forward_count; i++)
         forwards += site->forwards[i]->session != NULL;
     int64_t seen_s = site->serving_count > 0 ? clock_wall_s() : site->row.last_seen_s;
-    return json_pack(
-        "{s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "name", site->row.name, "state",
-        site_state(site), "enabled", (int)site->row.enabled, "key", site_key(site), "session",
-        session ? json_integer((json_int_t)session->id) : json_null(), "forwards", forwards,
-        "grants", (json_int_t)site->forward_count, "last_seen", json_time(seen_s), "last_reason",
-        json_words(site->row.last_reason), "created", json_time(site->row.created_s));
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I}", "name",
+                     site->row.name, "state", site_state(site), "enabled", (int)site->row.enabled,
+                     "key", site_key(site), "session",
+                     session ? json_integer((json_int_t)session->id) : json_null(), "forwards",
+                     forwards, "grants", (json_int_t)site->forward_count, "last_seen",
+                     json_time(seen_s), "last_reason", json_words(site->row.last_reason), "created",
+                     json_time(site->row.created_s), "reconnects", (json_int_t)site->row.reconnects,
+                     "takeovers", (json_int_t)site->figures.takeovers);
 }
 
 json_t *row_keyfile(const struct keyfile_row *keyfile)
@@ -125,15 +127,18 @@ json_t *row_forward(const struct forward *forward)
 {
     json_t *session =
         forward->session ? json_integer((json_int_t)forward->session->id) : json_null();
+    const struct target_health *health = &forward->health;
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "site",
-        forward->site->row.name, "listen", forward->listen, "target", forward->grant.target,
+        "{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o}",
+        "site", forward->site->row.name, "listen", forward->listen, "target", forward->grant.target,
         "state", forward_state_name(forward_state(forward)), "reason",
         json_words(forward_reason(forward)), "connections", (json_int_t)forward->connection_count,
         "connections_total", (json_int_t)forward->connections_total, "waiting",
         (json_int_t)forward->waiting_count, "bytes_in", (json_int_t)forward->bytes_in, "bytes_out",
         (json_int_t)forward->bytes_out, "errors", (json_int_t)forward->errors, "last_error",
-        json_words(forward->last_error), "session", session);
+        json_words(forward->last_error), "session", session, "fault",
+        json_words(forward_fault(forward)), "target_state", target_state_name(health->state),
+        "last_ok", json_time(health->ok_s), "last_failure", json_time(health->failed_s));
 }
 
 json_t *row_outbound(const struct outbound *outbound)

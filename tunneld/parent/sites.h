@@ -6,6 +6,7 @@
 
 #include "parent/claims.h"
 #include "parent/hub.h"
+#include "parent/policy.h"
 #include "parent/refusals.h"
 
 struct session;
@@ -14,6 +15,15 @@ struct outbound;
 
 TAILQ_HEAD(site_sessions, session);
 TAILQ_HEAD(outbound_list, outbound);
+
+/* Since the hub's start, whatever becomes of the grants meanwhile. */
+struct site_figures {
+    uint64_t takeovers;   /* a publisher gave way to another session */
+    uint64_t connections; /* that a target answered */
+    uint64_t errors;      /* connections that failed */
+    uint64_t bytes_in, bytes_out;
+    uint64_t refused[POLICY_VERDICT_END]; /* visitors, by why */
+};
 
 struct site {
     uint64_t id;               /* of the store's row: registry key */
@@ -37,6 +47,7 @@ struct site {
     bool rotate;             /* its agent is asked for a new key */
     uint64_t bound_ms;       /* when it last named a new key; 0: never */
     struct refusals refusals;
+    struct site_figures figures;
 };
 
 /* All sites and grants of the store. */

@@ -23,6 +23,7 @@ static const struct verb {
 } verbs[] = {
     {"version", "", verb_version},
     {"status", "", verb_status},
+    {"metrics", "", verb_metrics},
     {"reload", "", verb_reload},
     {"log.level", "level! site", verb_log_level},
     {"host-key.show", "", verb_host_key_show},

@@ -15,8 +15,8 @@ typedef void verb_handler(struct hub *hub, struct control_request *request, cons
 /* The control server's handler; `owner` is the hub. */
 void verbs_serve(void *owner, struct control_request *request);
 
-verb_handler verb_version, verb_status, verb_reload, verb_log_level, verb_host_key_show,
-    verb_host_key_rotate, verb_events;
+verb_handler verb_version, verb_status, verb_metrics, verb_reload, verb_log_level,
+    verb_host_key_show, verb_host_key_rotate, verb_events;
 verb_handler verb_site_add, verb_site_list, verb_site_show, verb_site_enable, verb_site_disable,
     verb_site_remove, verb_site_check, verb_site_rotate;
 verb_handler verb_export, verb_apply;

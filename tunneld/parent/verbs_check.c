@@ -20,13 +20,19 @@ struct check {
     const struct site *site;
 };
 
+static void say_since(const struct check *check, const char *component, const char *target,
+                      const char *verdict, const char *detail, const char *advice, int64_t ok_s)
+{
+    (void)json_array_append_new(
+        check->rows, json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "component", component, "target",
+                               json_words(target), "verdict", verdict, "detail", detail, "advice",
+                               json_words(advice), "last_ok", json_time(ok_s)));
+}
+
 static void say(const struct check *check, const char *component, const char *target,
                 const char *verdict, const char *detail, const char *advice)
 {
-    (void)json_array_append_new(check->rows,
-                                json_pack("{s:s, s:o, s:s, s:s, s:o}", "component", component,
-                                          "target", json_words(target), "verdict", verdict,
-                                          "detail", detail, "advice", json_words(advice)));
+    say_since(check, component, target, verdict, detail, advice, 0);
 }
 
 /* A failure whose advice names the site. */
@@ -149,28 +155,36 @@ static const char *advice_for(enum forward_state state)
 
 static void check_forward(const struct check *check, const struct forward *forward)
 {
-    char detail[REASON_SIZE + 32];
+    char detail[REASON_SIZE + 64];
     enum forward_state state = forward_state(forward);
     const char *reason = forward_reason(forward);
-    (void)snprintf(detail, sizeof detail, "%s%s%s", forward_state_name(state),
-                   reason[0] != '\0' ? ": " : "", reason);
+    const char *by = state == FORWARD_REFUSED ? forward_fault(forward) : "";
+    (void)snprintf(detail, sizeof detail, "%s%s%s%s%s", forward_state_name(state),
+                   by[0] != '\0' ? " by the " : "", by, reason[0] != '\0' ? ": " : "", reason);
     say(check, "forward", forward->listen, state == FORWARD_PUBLISHED ? PASS : FAIL, detail,
         advice_for(state));
 }
 
 static void check_target(const struct check *check, const struct forward *forward)
 {
+    char detail[REASON_SIZE + 96], ok[CLOCK_TEXT_SIZE], failed[CLOCK_TEXT_SIZE];
+    const struct target_health *health = &forward->health;
     const char *target = forward->grant.target;
-    switch (forward->health) {
+    switch (health->state) {
     case TARGET_ANSWERS:
-        say(check, "target", target, PASS, "it answered the last visitor", "");
+        (void)snprintf(detail, sizeof detail, "it answered at %s", clock_format(health->ok_s, ok));
+        say_since(check, "target", target, PASS, detail, "", health->ok_s);
         return;
     case TARGET_FAILS:
-        say(check, "target", target, FAIL, forward->last_error,
-            "at the site: does something listen there?");
+        (void)snprintf(detail, sizeof detail, "%s (at %s; it answered last: %s)", health->reason,
+                       clock_format(health->failed_s, failed),
+                       health->ok_s != 0 ? clock_format(health->ok_s, ok) : "never");
+        say_since(check, "target", target, FAIL, detail,
+                  "at the site: does something listen there?", health->ok_s);
         return;
     default:
-        say(check, "target", target, SKIP, "no visitor has tried it yet", "");
+        say(check, "target", target, SKIP,
+            "nobody has tried it yet; setting target_check tries it by itself", "");
         return;
     }
 }

@@ -1,5 +1,6 @@
 /* Control verbs about the hub itself. */
 #define _GNU_SOURCE
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,8 +9,11 @@
 #include "base/log.h"
 #include "parent/dialer.h"
 #include "parent/doors.h"
+#include "parent/hub_health.h"
+#include "parent/metrics.h"
 #include "parent/reload.h"
 #include "parent/rows.h"
+#include "parent/scrape.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
 #include "parent/tracing.h"
@@ -90,10 +94,25 @@ void verb_status(struct hub *hub, struct control_request *request, const json_t 
         (json_int_t)hub->waiting_count, "refused_logins", (json_int_t)hub->refused_logins,
         "log_level", log_level_name(log_get_level()));
     (void)json_object_set_new(counts, "site_log_levels", tracing_list(hub));
+    (void)json_object_set_new(counts, "processes", hub_health_processes(hub));
+    (void)json_object_set_new(counts, "warnings", hub_health_warnings(hub));
+    (void)json_object_set_new(counts, "metrics_listen", scrape_addresses(hub));
     if (data && counts)
         (void)json_object_update(data, counts);
     json_decref(counts);
     control_reply(request, data);
+}
+
+void verb_metrics(struct hub *hub, struct control_request *request, const json_t *args)
+{
+    size_t length = 0;
+    (void)args;
+    char *text = metrics_text(hub, &length);
+    if (text)
+        control_reply(request, json_pack("{s:s%}", "text", text, length));
+    else
+        control_refuse(request, "the hub is out of memory");
+    free(text);
 }
 
 static void set_hub_level(struct hub *hub, enum log_level level)

@@ -54,6 +54,7 @@ static void lose_all(struct worker *worker, const char *reason)
     while ((session = TAILQ_FIRST(&worker->sessions)))
         session_end(session, reason);
     connections_forget(&worker->lost);
+    target_checks_forget(worker);
 }
 
 /* What its process had is lost; the process itself may still be ending. */
