@@ -300,7 +300,7 @@ static void dial_works(void)
     close(outcome.descriptor);
 }
 
-static pid_t dialer_pid(void)
+static pid_t pid_of_dialer(void)
 {
     json_t *row = dialer_row(&hub);
     pid_t pid = (pid_t)json_integer_value(json_object_get(row, "pid"));
@@ -312,11 +312,11 @@ START_TEST(the_first_dial_starts_it_and_the_next_finds_it)
 {
     ck_assert(json_is_null(dialer_row(&hub)));
     dial_works();
-    pid_t pid = dialer_pid();
+    pid_t pid = pid_of_dialer();
     ck_assert_int_gt(pid, 0);
     dial_works();
     dial_fails("localhost", "a loopback address");
-    ck_assert_int_eq(dialer_pid(), pid);
+    ck_assert_int_eq(pid_of_dialer(), pid);
     json_t *row = dialer_row(&hub);
     ck_assert_ptr_nonnull(
         strstr(json_string_value(json_object_get(row, "confinement")), "no_new_privs"));
@@ -356,7 +356,7 @@ START_TEST(an_answer_after_the_cancelling_is_dropped)
     hub_dial_cancel(&hub, start(&outcome, "127.0.0.1"));
     dial_fails("127.0.0.1", "a test");
     ck_assert_int_eq(outcome.count, 0);
-    ck_assert_int_gt(dialer_pid(), 0);
+    ck_assert_int_gt(pid_of_dialer(), 0);
 }
 END_TEST
 
@@ -364,7 +364,7 @@ START_TEST(death_refuses_what_is_under_way_and_a_new_one_is_started)
 {
     struct outcome outcome;
     dial_works();
-    pid_t pid = dialer_pid();
+    pid_t pid = pid_of_dialer();
     /* Stopped, it cannot be faster than its end. */
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
     start(&outcome, "127.0.0.1");
@@ -374,7 +374,7 @@ START_TEST(death_refuses_what_is_under_way_and_a_new_one_is_started)
     uint64_t died_ms = clock_monotonic_ms();
     dial_works();
     ck_assert_uint_lt(clock_monotonic_ms() - died_ms, PATIENCE_MS);
-    ck_assert_int_ne(dialer_pid(), pid);
+    ck_assert_int_ne(pid_of_dialer(), pid);
 }
 END_TEST
 
