@@ -109,5 +109,8 @@ const struct command *command_next(const struct command *command);
 const struct command *command_find(const char *const *words, size_t count, size_t *used);
 /* By name ("--target"), or by letter when name is NULL. */
 const struct parameter *parameter_find(const struct parameter *list, const char *name, char letter);
+/* An option that is global, of the command that the words name, or of any. */
+const struct parameter *option_find(const char *const *words, size_t count, const char *name,
+                                    char letter);
 
 #endif

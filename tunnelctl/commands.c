@@ -10,19 +10,13 @@
 #include "tunnelctl/value.h"
 
 const struct family *const families[] = {
-    &daemon_family,
-    &site_family,
-    &keyfile_family,
-    &port_family,
-    &outbound_family,
-    &operator_family,
-    &session_family,
-    &forward_family,
-    &connection_family,
-    &through_family,
-    &apply_family,
-    &events_family,
-    NULL,
+    &daemon_family,     &site_family,
+    &keyfile_family,    &port_family,
+    &outbound_family,   &operator_family,
+    &session_family,    &forward_family,
+    &connection_family, &through_family,
+    &apply_family,      &events_family,
+    &completion_family, NULL,
 };
 
 const struct parameter global_options[] = {
@@ -91,4 +85,17 @@ const struct parameter *parameter_find(const struct parameter *list, const char 
         if (name ? strcmp(list->name, name) == 0 : list->letter && list->letter == letter)
             return list;
     return NULL;
+}
+
+const struct parameter *option_find(const char *const *words, size_t count, const char *name,
+                                    char letter)
+{
+    size_t used;
+    const struct command *named = count > 0 ? command_find(words, count, &used) : NULL;
+    const struct parameter *found = parameter_find(global_options, name, letter);
+    if (!found && named)
+        found = parameter_find(named->options, name, letter);
+    for (const struct command *c = command_next(NULL); c && !found; c = command_next(c))
+        found = parameter_find(c->options, name, letter);
+    return found;
 }

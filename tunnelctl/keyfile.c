@@ -40,7 +40,7 @@ static const struct parameter issue_options[] = {
      "where the site shall dial the hub; the hub's public_addresses unless given", .many = true},
     {"--from", "from", read_network, "CIDR", "the network from which it may be used"},
     {"--allow-target", "allow_targets", read_allow_target, "HOST:PORT",
-     "what the site shall allow to be dialled; its grants' targets unless given", .many = true},
+     "what the agent may dial at the site; its grants' targets unless given", .many = true},
     {"--replace", "replace", NULL, NULL, "for an enrolled site: give it a new key"},
     {"--output", NULL, read_text, "FILE", "write it there, mode 0600; standard output unless given",
      'o'},

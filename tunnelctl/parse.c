@@ -105,20 +105,6 @@ void unknown_command(const char *const *words, size_t count, struct fault *fault
 
 /* --- splitting ------------------------------------------------------------------------------ */
 
-/* Global, the command's that the words before it name, or any command's. */
-static const struct parameter *find_option(const struct line *line, const char *name, char letter)
-{
-    size_t used;
-    const struct command *named =
-        line->word_count > 0 ? command_find(line->words, line->word_count, &used) : NULL;
-    const struct parameter *found = parameter_find(global_options, name, letter);
-    if (!found && named)
-        found = parameter_find(named->options, name, letter);
-    for (const struct command *c = command_next(NULL); c && !found; c = command_next(c))
-        found = parameter_find(c->options, name, letter);
-    return found;
-}
-
 static enum outcome unknown_option(const char *name, struct fault *fault)
 {
     struct candidates candidates = {.count = 0};
@@ -142,7 +128,7 @@ static const struct parameter *recognise(const struct line *line, const char *to
     char name[CANDIDATE_SIZE];
     *attached = NULL;
     if (token[1] != '-') {
-        const struct parameter *option = find_option(line, NULL, token[1]);
+        const struct parameter *option = option_find(line->words, line->word_count, NULL, token[1]);
         *attached = token[2] ? token + 2 : NULL;
         return option && *attached && !option->read ? NULL : option;
     }
@@ -153,7 +139,7 @@ static const struct parameter *recognise(const struct line *line, const char *to
     name[length] = '\0';
     if (token[length] == '=')
         *attached = token + length + 1;
-    return find_option(line, name, '\0');
+    return option_find(line->words, line->word_count, name, '\0');
 }
 
 /* Is the next token the option's value?  One that may be left out is one of the placeholder's
