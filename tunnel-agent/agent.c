@@ -97,6 +97,7 @@ static int open_state(struct agent *agent, const struct options *options, struct
 {
     char path[STATE_PATH_SIZE];
     if (state_locate(&agent->state, options->state, fault) != 0 ||
+        (options->keyfile == NULL && state_become_owner(&agent->state, fault) != 0) ||
         state_socket_path(&agent->state, path, fault) != 0 ||
         state_create(&agent->state, fault) != 0 || state_lock(&agent->state, fault) != 0 ||
         settle_enrolment(&agent->state, options, fault) != 0 ||

@@ -262,7 +262,8 @@ static int enrol(struct state *state, const struct keyfile *keyfile, const struc
                  struct fault *fault)
 {
     struct fault locked = {0};
-    if (state_locate(state, options->state, fault) != 0 || check_site(state, keyfile, fault) != 0)
+    if (state_locate(state, options->state, fault) != 0 || state_become_owner(state, fault) != 0 ||
+        check_site(state, keyfile, fault) != 0)
         return -1;
     show_keyfile(keyfile, clock_wall_s(), stdout);
     if (ask(keyfile, options, fault) != 0 || state_create(state, fault) != 0)

@@ -7,6 +7,8 @@
 #include "state.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,42 @@ int state_locate(struct state *state, const char *dir, struct fault *fault)
     if (dir[0] == '\0' || !text_copy(state->dir, sizeof state->dir, dir))
         return fault_set(fault, "--state wants the name of a directory, shorter than %d characters",
                          STATE_PATH_SIZE);
+    return 0;
+}
+
+/* Of the directory, or of the one above it. */
+static int owner_of(const char *dir, uid_t *user, gid_t *group)
+{
+    struct stat status;
+    char above[STATE_PATH_SIZE + sizeof "/.."];
+    if (stat(dir, &status) != 0) {
+        const char *slash = strrchr(dir, '/');
+        if (errno != ENOENT || slash == NULL || slash == dir || slash[1] == '\0')
+            return -1;
+        snprintf(above, sizeof above, "%.*s", (int)(slash - dir), dir);
+        if (stat(above, &status) != 0)
+            return -1;
+    }
+    *user = status.st_uid;
+    *group = status.st_gid;
+    return 0;
+}
+
+int state_become_owner(const struct state *state, struct fault *fault)
+{
+    uid_t user;
+    gid_t group;
+    if (geteuid() != 0 || owner_of(state->dir, &user, &group) != 0 || user == 0)
+        return 0;
+    const struct passwd *account = getpwuid(user);
+    if (account != NULL)
+        group = account->pw_gid;
+    /* A container's root may be unable to: then it works there as what it is. */
+    if (setgroups(0, NULL) != 0 && errno == EPERM)
+        return 0;
+    if (setresgid(group, group, group) != 0 || setresuid(user, user, user) != 0)
+        return fault_set(fault, "cannot become the owner of %s (uid %u): %s", state->dir,
+                         (unsigned)user, strerror(errno));
     return 0;
 }
 

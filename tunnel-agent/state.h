@@ -27,6 +27,10 @@ struct state {
 
 /* Where it is; `dir` NULL: the default place.  Touches nothing. */
 int state_locate(struct state *state, const char *dir, struct fault *fault) MUST_CHECK;
+/* Root becomes the user whose directory it is, or, if there is none yet, in whose directory it will
+ * be made: nothing in it is to be root's, or that user's agent could not work with it.  For all
+ * others nothing changes. */
+int state_become_owner(const struct state *state, struct fault *fault) MUST_CHECK;
 /* Makes the directory (0700) if need be. */
 int state_create(const struct state *state, struct fault *fault) MUST_CHECK;
 /* FILE_LOCKED: another process has it; the fault names its pid. */
