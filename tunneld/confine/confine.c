@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "confine/landlock.h"
@@ -72,12 +74,24 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* A change of user has done it; one who was not root may have been given some
+ * (AmbientCapabilities). */
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    return (int)syscall(SYS_capset, &header, none);
+}
+
 static int give_up_rights(const struct confinement *confinement, struct fault *fault)
 {
     const char *who = confinement->who;
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return fault_set(fault, "%s cannot set no_new_privs: %s", who, strerror(errno));
+    if (drop_capabilities() < 0)
+        return fault_set(fault, "%s cannot drop its capabilities: %s", who, strerror(errno));
     if (chdir("/") < 0)
         return fault_set(fault, "%s cannot change to /: %s", who, strerror(errno));
     if (set_limit(RLIMIT_CORE, 0) < 0)
