@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -227,6 +228,37 @@ START_TEST(wrong_descriptors_break_and_are_closed)
 }
 END_TEST
 
+/* One stranger more than this process has descriptors for is no reason to lose all others. */
+START_TEST(without_room_for_a_descriptor_the_message_arrives_alone)
+{
+    struct rlimit limit, full;
+    struct message message;
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    open_worker();
+    message_init(&message, MESSAGE_SESSION);
+    message.sid = 1;
+    strcpy(message.peer, "192.0.2.1:1");
+    message.descriptor = lowest;
+    pipe_send(parent, &message);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    full = (struct rlimit){.rlim_cur = 3, .rlim_max = limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+    turn(2);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_uint_eq(worker_side.received, 1);
+    ck_assert_int_eq(worker_side.descriptor, -1);
+    ck_assert_uint_eq(worker_side.broken, 0);
+    message.sid = 2;
+    pipe_send(parent, &message);
+    turn(2);
+    ck_assert_uint_eq(worker_side.received, 2);
+    ck_assert_int_ge(worker_side.descriptor, 0);
+    close(worker_side.descriptor);
+    close(lowest);
+}
+END_TEST
+
 START_TEST(a_queue_over_its_bound_breaks)
 {
     for (uint64_t sid = 1; sid <= PIPE_QUEUE_MAX + 5000 && !parent_side.broken; sid++) {
@@ -250,6 +282,7 @@ int main(void)
     tcase_set_timeout(group, 30);
     tcase_add_test(group, messages_arrive_in_order_though_the_kernel_is_full);
     tcase_add_test(group, descriptors_ride_along_also_when_queued);
+    tcase_add_test(group, without_room_for_a_descriptor_the_message_arrives_alone);
     tcase_add_test(group, the_end_of_the_other_side_is_told_once);
     tcase_add_test(group, sending_to_nobody_is_told_later);
     tcase_add_test(group, a_malformed_record_breaks);

@@ -211,16 +211,19 @@ static size_t take_descriptors(struct msghdr *header, int *first)
     return count;
 }
 
-/* Decodes what was received and hands it on. */
-static void deliver(struct pipe *pipe, size_t length, bool truncated, size_t count, int descriptor)
+/* Decodes what was received and hands it on.  At the bound of descriptors the kernel keeps back
+ * what came along: no fault of the other side. */
+static void deliver(struct pipe *pipe, size_t length, int flags, size_t count, int descriptor)
 {
     struct message message = {.descriptor = -1};
+    bool no_room = (flags & MSG_CTRUNC) && count == 0;
 
-    if (truncated) {
+    if ((flags & MSG_TRUNC) || ((flags & MSG_CTRUNC) && !no_room)) {
         fault_set(&pipe->fault, "a record was cut off");
     } else if (message_decode(pipe->received, length, pipe->incoming, &message, &pipe->fault) ==
                0) {
-        if (count == (message_wants_descriptor(message.type) ? 1u : 0u)) {
+        bool wanted = message_wants_descriptor(message.type);
+        if ((wanted ? 1u : 0u) == (no_room ? 1u : count)) {
             message.descriptor = descriptor;
             pipe->handlers->on_message(pipe->owner, &message);
             secret_wipe(&message, sizeof message);
@@ -255,8 +258,7 @@ static bool receive(struct pipe *pipe)
         return false;
     }
     size_t count = take_descriptors(&header, &descriptor);
-    bool truncated = header.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
-    deliver(pipe, (size_t)length, truncated, count, descriptor);
+    deliver(pipe, (size_t)length, header.msg_flags, count, descriptor);
     secret_wipe(pipe->received, (size_t)length);
     return !pipe->broken && !pipe->closing;
 }

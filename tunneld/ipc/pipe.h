@@ -14,8 +14,8 @@
 struct pipe;
 
 struct pipe_handlers {
-    /* A valid message.  Its blobs live until the handler returns; its descriptor is the
-     * handler's. */
+    /* A valid message.  Its blobs live until the handler returns; its descriptor is the handler's,
+     * and -1 when this process had no room for it: then that one thing is to be refused. */
     void (*on_message)(void *owner, struct message *message);
     /* End of file, a malformed record, a descriptor where none belongs or a missing one, a queue
      * over its bound.  Once; nothing more is read or sent.  The owner calls pipe_close. */

@@ -262,6 +262,10 @@ static int on_dialled(struct dialer *dialer, struct message *message, struct fau
         return -1;
     if (!call)
         return 0;
+    if (message->descriptor < 0) {
+        finish(call, -1, NULL, "the hub is out of descriptors");
+        return 0;
+    }
     int seen = look_at(message->descriptor, address);
     if (seen < 0)
         return fault_set(fault, "DIALLED with something that is no TCP connection");

@@ -19,6 +19,8 @@
 #include "worker/peer.h"
 #include "worker/relay.h"
 
+#define NO_DESCRIPTORS "the hub is out of descriptors"
+
 /* One channel, from its opening message to the end of its stream. */
 struct direct {
     TAILQ_ENTRY(direct) next; /* of those that wait */
@@ -105,11 +107,15 @@ static void on_answer(struct peer *peer, void *subject, const struct message *an
 {
     struct direct *direct = subject;
 
-    if (answer->type == MESSAGE_ATTACH) {
+    bool attaches = answer->type == MESSAGE_ATTACH;
+
+    if (attaches && answer->descriptor >= 0) {
         attach(direct, answer);
         return;
     }
-    refuse(peer, take(direct), answer->text);
+    if (attaches)
+        relay_lost(peer->office, answer, NO_DESCRIPTORS);
+    refuse(peer, take(direct), attaches ? NO_DESCRIPTORS : answer->text);
     free(direct);
 }
 

@@ -319,7 +319,8 @@ static struct relay *relay_new(struct office *office, struct peer *peer,
 
 static void refuse(struct office *office, const struct message *message, const char *reason)
 {
-    close(message->descriptor);
+    if (message->descriptor >= 0)
+        close(message->descriptor);
     tell_refused(office, message->cid, reason);
 }
 
@@ -329,6 +330,10 @@ void relay_open(struct office *office, const struct message *message)
     char reason[MESSAGE_TEXT_SIZE] = "no channel can be opened";
     struct relay *relay;
 
+    if (message->descriptor < 0) {
+        refuse(office, message, "the worker is out of descriptors");
+        return;
+    }
     if (!peer || peer->state != PEER_UP) {
         close(message->descriptor);
         tell_closed(office, message->cid, 0, 0, "the session is gone");
@@ -357,7 +362,8 @@ void relay_open(struct office *office, const struct message *message)
 
 void relay_lost(struct office *office, const struct message *message, const char *reason)
 {
-    close(message->descriptor);
+    if (message->descriptor >= 0)
+        close(message->descriptor);
     if (message->cid != 0)
         tell_closed(office, message->cid, 0, 0, reason);
 }

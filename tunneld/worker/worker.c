@@ -120,16 +120,18 @@ static void on_hello(struct office *office, struct message *message)
 
 static void on_session(struct office *office, struct message *message)
 {
-    if (!office->stopping) {
+    if (!office->stopping && message->descriptor >= 0) {
         peer_open(office, message->sid, message->peer, message->descriptor);
         return;
     }
     struct message gone;
     message_init(&gone, MESSAGE_GONE);
     gone.sid = message->sid;
-    office_text(gone.text, "the hub is stopping");
+    office_text(gone.text, message->descriptor < 0 ? "the worker is out of descriptors"
+                                                   : "the hub is stopping");
     office_send(office, &gone);
-    close(message->descriptor);
+    if (message->descriptor >= 0)
+        close(message->descriptor);
 }
 
 static void on_reply(struct office *office, struct message *message)
