@@ -5,10 +5,12 @@
     visitors.py streams ADDRESS PORT COUNT UNTIL [MIB [PAUSE]]
                                                     transfers of MIB MiB, checked, COUNT at once
     visitors.py silent ADDRESS PORT COUNT UNTIL     connections that never say anything
+    visitors.py delay PORT ADDRESS TO_PORT MS        passes everything on, MS later
     visitors.py prepare SOCKET COUNT FIRST_PORT     sites with a keyfile each, a line "NAME TOKEN" for each
 
 Standard library only.  Times are milliseconds of the wall clock.
 """
+import asyncio
 import hashlib
 import json
 import os
@@ -202,6 +204,28 @@ def silent(address, port, count, until):
     say("silent", "kept=%d" % len(kept), "away=%d" % away)
 
 
+# --- a far line -------------------------------------------------------------------------------
+
+
+def delay(port, address, to_port, ms):
+    async def pump(reader, writer):
+        loop = asyncio.get_running_loop()
+        while data := await reader.read(65536):
+            loop.call_later(int(ms) / 1000, writer.write, data)
+        writer.close()
+
+    async def one(reader, writer):
+        far_reader, far_writer = await asyncio.open_connection(address, int(to_port))
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
+
+    async def main():
+        server = await asyncio.start_server(one, "0.0.0.0", int(port))
+        say("port", server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
 # --- preparing --------------------------------------------------------------------------------
 
 
@@ -239,5 +263,5 @@ def prepare(path, count, first_port, step="500"):
 
 
 if __name__ == "__main__":
-    MODES = {"knock": knock, "streams": streams, "silent": silent, "prepare": prepare}
+    MODES = {"knock": knock, "streams": streams, "silent": silent, "delay": delay, "prepare": prepare}
     MODES[sys.argv[1]](*sys.argv[2:])
