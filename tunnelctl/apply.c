@@ -33,31 +33,32 @@ static enum outcome export_document(struct invocation *invocation, struct fault 
     return outcome;
 }
 
-/* To its end; a pipe is as good as a file. */
-static int read_all(FILE *in, const char *name, char **text, size_t *length, struct fault *fault)
+/* To its end, malloc'ed; a pipe is as good as a file.  NULL and a fault. */
+static char *read_all(FILE *in, const char *name, size_t *length, struct fault *fault)
 {
-    FILE *out = open_memstream(text, length);
-    char chunk[16384];
+    char *text = NULL, chunk[16384];
+    FILE *out = open_memstream(&text, length);
     size_t got;
-    if (!out)
-        return fault_set(fault, "out of memory");
+    if (!out) {
+        (void)fault_set(fault, "out of memory");
+        return NULL;
+    }
     while ((got = fread(chunk, 1, sizeof chunk, in)) > 0 && ftell(out) <= DOCUMENT_FILE_MAX)
         (void)fwrite(chunk, 1, got, out);
     bool failed = ferror(in) != 0;
     if (fclose(out) == 0 && !failed && *length <= DOCUMENT_FILE_MAX)
-        return 0;
-    free(*text);
-    return fault_set(fault, failed ? "cannot read %s" : "%s is too long for such a file", name);
+        return text;
+    free(text);
+    (void)fault_set(fault, failed ? "cannot read %s" : "%s is too long for such a file", name);
+    return NULL;
 }
 
 static json_t *parse_all(FILE *in, const char *name, struct fault *fault)
 {
-    char *text;
     size_t length;
     json_t *document = NULL;
-    if (read_all(in, name, &text, &length, fault) != 0)
-        return NULL;
-    if (document_parse(text, length, name, &document, fault) != 0)
+    char *text = read_all(in, name, &length, fault);
+    if (text && document_parse(text, length, name, &document, fault) != 0)
         document = NULL;
     free(text);
     return document;
