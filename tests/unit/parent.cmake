@@ -2,6 +2,7 @@ unit_test(parent_cidr parent)
 unit_test(parent_claims parent)
 unit_test(parent_enrolment parent)
 unit_test(parent_grants parent)
+unit_test(parent_health parent)
 unit_test(parent_heartbeat parent worker)
 unit_test(parent_host_keys parent worker)
 # The test kills a process at each change of the state directory.

@@ -68,21 +68,37 @@ static void judge(struct hub *hub, struct warning *warning, enum health_rule rul
     event_say(hub, warning->raised ? "hub.warning" : "hub.recovered", NULL, NULL, NULL, "%s", text);
 }
 
+/* Where the kernel does not let us count a worker's descriptors, what we gave it must do. */
+static struct health_measure measure_descriptors(const struct process_figures *figures,
+                                                 const struct worker *worker)
+{
+    struct health_measure measure = {0};
+    if (figures->descriptor_limit <= 0)
+        return measure;
+    measure.limit = (uint64_t)figures->descriptor_limit;
+    if (figures->descriptors >= 0)
+        measure.used = (uint64_t)figures->descriptors;
+    else if (worker)
+        measure.used = worker->session_count + worker->connection_count;
+    return measure;
+}
+
+static struct health_measure measure_worker_memory(const struct process_figures *figures,
+                                                   const struct worker *worker)
+{
+    if (!worker || figures->rss_bytes < 0)
+        return (struct health_measure){0};
+    return (struct health_measure){
+        (uint64_t)figures->rss_bytes,
+        health_worker_memory_limit(worker->session_count, worker->connection_count)};
+}
+
 static void judge_process(struct hub *hub, struct watched *process, const struct worker *worker)
 {
-    const struct process_figures *figures = &process->figures;
-    struct health_measure measure = {0};
-    if (figures->descriptors >= 0 && figures->descriptor_limit > 0)
-        measure = (struct health_measure){(uint64_t)figures->descriptors,
-                                          (uint64_t)figures->descriptor_limit};
-    judge(hub, &process->warnings[HEALTH_DESCRIPTORS], HEALTH_DESCRIPTORS, process->name, measure);
-    measure = (struct health_measure){0};
-    if (worker && figures->rss_bytes >= 0)
-        measure = (struct health_measure){
-            (uint64_t)figures->rss_bytes,
-            health_worker_memory_limit(worker->session_count, worker->connection_count)};
+    judge(hub, &process->warnings[HEALTH_DESCRIPTORS], HEALTH_DESCRIPTORS, process->name,
+          measure_descriptors(&process->figures, worker));
     judge(hub, &process->warnings[HEALTH_WORKER_MEMORY], HEALTH_WORKER_MEMORY, process->name,
-          measure);
+          measure_worker_memory(&process->figures, worker));
 }
 
 static struct health_measure measure_memory(const struct hub_health *health)

@@ -58,6 +58,8 @@ static void expose_hub(const struct hub *hub, FILE *out)
          (double)hub->waiting_count},
         {"tunneld_events_dropped_total", "counter", "Events that could not be kept.",
          (double)hub->events.dropped},
+        {"tunneld_target_checks_running", "gauge", "Checks of targets under way.",
+         (double)hub->target_checks.running.count},
         {"tunneld_target_checks_total", "counter", "Checks of targets that gave a verdict.",
          (double)hub->target_checks.judged_total},
     };

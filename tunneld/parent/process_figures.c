@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,22 +12,37 @@
 
 #define PATH_SIZE 64
 
+/* Passes `skip` fields and reads the one behind them. */
+static bool next_number(const char **at, int skip, uint64_t *value)
+{
+    char *end;
+    for (; skip >= 0; skip--) {
+        *at += strspn(*at, " ");
+        if (skip > 0)
+            *at += strcspn(*at, " ");
+    }
+    if (**at < '0' || **at > '9')
+        return false;
+    *value = strtoull(*at, &end, 10);
+    *at = end;
+    return true;
+}
+
 bool process_stat_parse(const char *line, int64_t *cpu_ms, int64_t *rss_bytes)
 {
-    /* The second field is the program's name, which may hold blanks and brackets itself. */
-    const char *rest = strrchr(line, ')');
-    unsigned long user, kernel;
-    long pages;
-    if (!rest || sscanf(rest + 1,
-                        " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu"
-                        " %*d %*d %*d %*d %*d %*d %*u %*u %ld",
-                        &user, &kernel, &pages) != 3)
-        return false;
+    /* The second field is the program's name, which may hold blanks and brackets itself.  Behind
+     * it: user and kernel time are the fields 14 and 15, pages the field 24. */
+    const char *at = strrchr(line, ')');
+    uint64_t user, kernel, pages;
     long ticks = sysconf(_SC_CLK_TCK), page = sysconf(_SC_PAGESIZE);
-    if (ticks <= 0 || page <= 0)
+    if (!at || ticks <= 0 || page <= 0)
         return false;
-    *cpu_ms = (int64_t)(user + kernel) * 1000 / ticks;
-    *rss_bytes = (int64_t)pages * page;
+    at++;
+    if (!next_number(&at, 11, &user) || !next_number(&at, 0, &kernel) ||
+        !next_number(&at, 8, &pages))
+        return false;
+    *cpu_ms = (int64_t)((user + kernel) * 1000 / (uint64_t)ticks);
+    *rss_bytes = (int64_t)(pages * (uint64_t)page);
     return true;
 }
 
@@ -50,14 +66,18 @@ static void read_stat(int pid, struct process_figures *figures)
 
 static int64_t read_pss(int pid)
 {
+    static const char key[] = "Pss:";
     char line[256];
-    long long kib = FIGURE_UNKNOWN;
+    bool found = false;
+    uint64_t kib = 0;
     FILE *file = open_file(pid, "smaps_rollup");
-    while (file && kib < 0 && fgets(line, sizeof line, file))
-        (void)sscanf(line, "Pss: %lld", &kib);
+    while (file && !found && fgets(line, sizeof line, file)) {
+        const char *at = line + sizeof key - 1;
+        found = strncmp(line, key, sizeof key - 1) == 0 && next_number(&at, 0, &kib);
+    }
     if (file)
         (void)fclose(file);
-    return kib < 0 ? FIGURE_UNKNOWN : (int64_t)kib * 1024;
+    return found ? (int64_t)kib * 1024 : FIGURE_UNKNOWN;
 }
 
 static int64_t count_entries(const char *path, bool ours)
