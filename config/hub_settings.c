@@ -51,6 +51,13 @@ static const struct setting schema[] = {
      "Time from connecting to being logged in", SECOND, 10 * MINUTE, NULL, true},
     {"login_tries", SETTING_NUMBER, AT(login_tries), "6",
      "Authentication requests that one connection may make", 1, 100, NULL, true},
+    {"login_failures", SETTING_NUMBER, AT(login_failures), "60",
+     "Failed logins that an address may have at once; then one each login_penalty", 1, 100000, NULL,
+     true},
+    {"login_penalty", SETTING_DURATION, AT(login_penalty_ms), "1s",
+     "How long a failed login counts against its address, unless sites log in from there; 0s: "
+     "never",
+     0, HOUR, NULL, true},
     {"max_logins", SETTING_NUMBER, AT(max_logins), "1024",
      "Connections at once that are not logged in yet", 1, 65536, NULL, true},
     {"max_sessions", SETTING_NUMBER, AT(max_sessions), "20000", "Sessions at once", 1, 1000000,

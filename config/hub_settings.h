@@ -21,6 +21,8 @@ struct hub_settings {
     uint64_t dead_peer_ms;                  /* 75 s */
     uint64_t login_grace_ms;                /* 20 s */
     uint64_t login_tries;                   /* authentication requests a connection may make: 6 */
+    uint64_t login_failures;                /* of one address, without consequence: 60 */
+    uint64_t login_penalty_ms;              /* each counts for so long: 1 s; 0: never */
     uint64_t max_logins;                    /* unauthenticated connections at once: 1024 */
     uint64_t max_sessions;                  /* 20000 */
     uint64_t max_connections;               /* of all visitors at once: 65536 */

@@ -3,6 +3,8 @@ unit_test(parent_claims parent)
 unit_test(parent_enrolment parent)
 unit_test(parent_grants parent)
 unit_test(parent_health parent)
+unit_test(parent_admission parent)
+unit_test(parent_sources parent)
 unit_test(parent_heartbeat parent worker)
 unit_test(parent_host_keys parent worker)
 # The test kills a process at each change of the state directory.

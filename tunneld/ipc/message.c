@@ -78,7 +78,7 @@ static const struct shape {
     [MESSAGE_CLOSE] = {"CLOSE", TO_WORKER, false, HAS(SID) | HAS(CID) | HAS(TEXT)},
     [MESSAGE_SETTINGS] = {"SETTINGS", TO_WORKER, false, HAS(DATA)},
     [MESSAGE_HOST_KEY] = {"HOST_KEY", TO_WORKER, false, HAS(KEY)},
-    [MESSAGE_DRAIN] = {"DRAIN", TO_WORKER, false, HAS(TEXT)},
+    [MESSAGE_DRAIN] = {"DRAIN", TO_WORKER, false, HAS(COUNT) | HAS(TEXT)},
     [MESSAGE_POLICY] = {"POLICY", TO_WORKER, false,
                         HAS(SID) | HAS(PORT) | HAS(RATE_IN) | HAS(RATE_OUT) | HAS(TIMEOUT_MS)},
     [MESSAGE_ATTACH] = {"ATTACH", TO_WORKER, true, HAS(REQUEST) | HAS(CID)},

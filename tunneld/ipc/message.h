@@ -36,7 +36,8 @@ enum message_type {
     MESSAGE_CLOSE,     /* sid or cid (the other 0), text: reason */
     MESSAGE_SETTINGS,  /* data: settings that changed (JSON) */
     MESSAGE_HOST_KEY,  /* key: host key (PEM) of the sessions that begin from now on */
-    MESSAGE_DRAIN,     /* text: reason; end every session in order, then exit */
+    MESSAGE_DRAIN,     /* text: reason, count: seconds over which the peers are told to come back
+                          (0: they are told nothing); end every session in order, then exit */
     MESSAGE_POLICY,    /* sid, port: what all connections of that forward share: rate_in, rate_out
                           (bytes a second, 0: no limit), timeout_ms (idle, 0: none) */
     MESSAGE_ATTACH,    /* request (of an OPEN), cid (0: not counted here), descriptor: a socket to

@@ -11,8 +11,8 @@
 
 #include "base/log.h"
 #include "parent/forwards.h"
-#include "parent/sessions.h"
 #include "parent/sites.h"
+#include "parent/strangers.h"
 #include "parent/tcp_listener.h"
 
 #define ANY_V4 "0.0.0.0"
@@ -59,7 +59,7 @@ static int open_door(const struct change *change, struct door *door, struct faul
     uint16_t port = door->asked.port;
     if (is_open(change, host, port))
         return 0;
-    int rc = tcp_listener_open(hub->loop, host, port, door->v6_only, session_accept, hub,
+    int rc = tcp_listener_open(hub->loop, host, port, door->v6_only, stranger_accept, hub,
                                &door->listener, fault);
     if (rc != 0 && door->v6_only && !tcp_has_v6()) {
         log_warning(SAY("IPv6 is not available here: listening on IPv4 alone"));

@@ -29,6 +29,7 @@
 #include "parent/reload.h"
 #include "parent/scrape.h"
 #include "parent/sites.h"
+#include "parent/strangers.h"
 #include "parent/supervised.h"
 #include "parent/tcp_listener.h"
 #include "parent/verbs.h"
@@ -212,7 +213,7 @@ void hub_stop(struct hub *hub)
             forward_withdraw(site->forwards[i], "the hub is stopping");
     }
     dialer_stop(hub);
-    workers_drain(hub, "the hub is stopping");
+    workers_drain(hub, "the hub is stopping", spread_s(hub->session_count, strangers_per_s(hub)));
     if (hub->workers_alive == 0)
         hub_stopped(hub);
     else if (timeout_set(hub->loop, &hub->deadline, END_MS, on_end_overdue, hub) != 0)
@@ -254,6 +255,7 @@ static void release(struct hub *hub)
     free(hub->forwards_by_port);
     free(hub->dialer);
     free(hub->health);
+    strangers_release(hub);
     if (hub->lock >= 0)
         (void)close(hub->lock);
     free(hub);
@@ -263,12 +265,15 @@ int hub_run(const struct hub_options *options, struct fault *fault)
 {
     struct hub *hub = calloc(1, sizeof *hub);
     struct forward_list *by_port = calloc(UINT16_MAX + 1, sizeof *by_port);
-    if (!hub || !by_port) {
+    struct sources *sources = sources_new();
+    if (!hub || !by_port || !sources) {
         free(hub);
         free(by_port);
+        sources_free(sources);
         return fault_set(fault, "out of memory");
     }
     hub->forwards_by_port = by_port;
+    hub->sources = sources;
     hub->loop = uv_default_loop();
     notify_open();
     hub->settings_path = options->settings_path;

@@ -12,6 +12,7 @@
 
 #include "config/hub_settings.h"
 #include "control/server.h"
+#include "parent/admission.h"
 #include "parent/events.h"
 #include "parent/host_keys.h"
 #include "parent/registry.h"
@@ -78,9 +79,13 @@ struct hub {
     struct registry sessions;               /* owned, each also by its worker's list */
     struct registry connections;            /* owned */
     struct connection_list connection_list; /* the same, oldest first */
-    size_t login_count, session_count;      /* unauthenticated, authenticated */
+    size_t login_count, session_count;      /* unauthenticated with a slot; authenticated */
     size_t published_count, waiting_count;
-    void *sources; /* tsearch(3): unauthenticated connections by address */
+    struct session **slots; /* of strangers, login_count of them; owned: the array */
+    size_t slot_room;
+    size_t leaving_count;    /* unauthenticated, without a slot any more: told to go */
+    struct sources *sources; /* owned */
+    struct capacity capacity;
 
     uint64_t refused_logins, refused_lately;
     struct timeout *minute;              /* to report refused logins */

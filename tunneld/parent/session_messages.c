@@ -9,7 +9,7 @@
 #include "parent/publish.h"
 #include "parent/sessions.h"
 #include "parent/sites.h"
-#include "parent/sources.h"
+#include "parent/strangers.h"
 #include "parent/workers.h"
 
 static void init_reply(struct message *message, uint64_t request, enum verdict verdict)
@@ -110,10 +110,10 @@ int session_on_up(struct session *session, const struct message *message, struct
         return fault_set(fault, "UP of session %llu, whose key was not granted",
                          (unsigned long long)session->id);
     struct hub *hub = session->hub;
-    source_leave(hub, session->source);
-    session->source = NULL;
     session->authenticated = true;
-    hub->login_count--;
+    stranger_leave(session);
+    source_succeed(session->source);
+    capacity_count(&hub->capacity, clock_monotonic_ms());
     hub->session_count++;
     session_set_state(session, SESSION_UP);
     session->since_s = clock_wall_s();
@@ -158,6 +158,9 @@ int session_on_gone(struct session *session, const struct message *message, stru
     (void)fault;
     char reason[REASON_SIZE];
     peer_text(reason, sizeof reason, message->text);
+    if (session->hub->stopping) /* without the hint that went with it */
+        (void)text_copy(reason, sizeof reason, "the hub is stopping");
+    session->by_itself = session->state != SESSION_CLOSING;
     session_end(session, reason);
     return 0;
 }

@@ -20,7 +20,7 @@
 #include "parent/peer_text.h"
 #include "parent/publish.h"
 #include "parent/sites.h"
-#include "parent/sources.h"
+#include "parent/strangers.h"
 #include "parent/tracing.h"
 #include "parent/workers.h"
 
@@ -61,30 +61,30 @@ static struct session *session_new(struct hub *hub, struct worker *worker,
     return NULL;
 }
 
-/* Too many at once, or from one address: one stranger cannot keep all others out. */
-static const char *reason_to_turn_away(struct hub *hub, const struct sockaddr *peer)
+struct session *session_begin(struct worker *worker, const struct sockaddr *peer)
 {
-    uint64_t share = hub->settings.max_logins / 4;
-    if (hub->session_count >= hub->settings.max_sessions)
-        return "max_sessions reached";
-    if (hub->login_count >= hub->settings.max_logins)
-        return "max_logins reached";
-    if (source_logins(hub, peer) >= (share > 0 ? share : 1))
-        return "a quarter of max_logins reached by one address";
-    return NULL;
+    struct session *session = session_new(worker->hub, worker, peer);
+    if (!session)
+        return NULL;
+    TAILQ_INSERT_TAIL(&worker->sessions, session, of_worker);
+    worker->session_count++;
+    return session;
 }
 
-static void turn_away(struct hub *hub, int descriptor, const struct sockaddr *peer,
-                      const char *reason)
+static void leave_worker(struct session *session)
 {
-    char text[HOST_PORT_SIZE];
-    hub->refused_logins++;
-    hub->refused_lately++;
-    log_debug(KV("peer", address_format(peer, text)), SAY("turned away"), KV("reason", reason));
-    (void)close(descriptor);
+    session->worker->session_count--;
+    TAILQ_REMOVE(&session->worker->sessions, session, of_worker);
+    registry_remove(&session->hub->sessions, session);
 }
 
-static void hand_over(struct session *session, int descriptor)
+void session_drop(struct session *session)
+{
+    leave_worker(session);
+    free(session);
+}
+
+void session_hand_over(struct session *session, int descriptor)
 {
     struct message message;
     message_init(&message, MESSAGE_SESSION);
@@ -93,27 +93,6 @@ static void hand_over(struct session *session, int descriptor)
     message.descriptor = descriptor;
     worker_send(session->worker, &message);
     (void)close(descriptor);
-}
-
-void session_accept(void *owner, int descriptor, const struct sockaddr *peer)
-{
-    struct hub *hub = owner;
-    const char *reason = reason_to_turn_away(hub, peer);
-    struct worker *worker = workers_choose(hub);
-    if (!reason && !worker)
-        reason = "no worker lives";
-    struct session *session = reason ? NULL : session_new(hub, worker, peer);
-    if (!session) {
-        turn_away(hub, descriptor, peer, reason ? reason : "out of memory");
-        return;
-    }
-    session->source = source_enter(hub, peer);
-    TAILQ_INSERT_TAIL(&worker->sessions, session, of_worker);
-    worker->session_count++;
-    hub->login_count++;
-    log_debug(KV("session", session->id), SAY("accepted"), KV("peer", session->peer),
-              KV("worker", worker->number));
-    hand_over(session, descriptor);
 }
 
 void session_identify(struct session *session, struct site *site, enum session_role role,
@@ -150,28 +129,13 @@ void session_close(struct session *session, const char *reason)
     (void)text_copy(message.text, sizeof message.text, reason);
     worker_send(session->worker, &message);
     session_set_state(session, SESSION_CLOSING);
+    stranger_leave(session);
     forwards_hold_session(session, reason);
     publish_forget(session);
     outbound_forget_session(session);
     opens_cut(session);
     if (timeout_set(session->hub->loop, &session->overdue, OVERDUE_MS, on_overdue, session) != 0)
         log_warning(KV("session", session->id), SAY("closes without a deadline: out of memory"));
-}
-
-static void count_out(struct session *session)
-{
-    struct hub *hub = session->hub;
-    session->worker->session_count--;
-    TAILQ_REMOVE(&session->worker->sessions, session, of_worker);
-    registry_remove(&hub->sessions, session);
-    if (session->authenticated) {
-        hub->session_count--;
-        return;
-    }
-    hub->login_count--;
-    hub->refused_logins++;
-    hub->refused_lately++;
-    source_leave(hub, session->source);
 }
 
 static void leave_site(struct session *session, const char *reason)
@@ -220,7 +184,10 @@ void session_end(struct session *session, const char *reason)
     if (session->site)
         leave_site(session, reason);
     log_end(session, reason);
-    count_out(session);
+    if (session->authenticated)
+        session->hub->session_count--;
+    stranger_forget(session);
+    leave_worker(session);
     free(session->key);
     free(session);
     (void)log_scope(before);

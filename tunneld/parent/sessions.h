@@ -45,10 +45,13 @@ struct session {
     char operator_name[NAME_SIZE];
     enum session_state state;
     enum session_role role;
-    bool authenticated;     /* UP came: it has left the login slots */
-    bool serving;           /* publishes or follows `forwards` */
-    bool following;         /* gets snapshots */
-    struct source *source;  /* while unauthenticated */
+    bool authenticated; /* UP came: it has left the login slots */
+    bool serving;       /* publishes or follows `forwards` */
+    bool following;     /* gets snapshots */
+    bool by_itself;     /* the worker said GONE, and we had not told it to */
+    bool has_slot;      /* for logging in */
+    size_t slot;
+    struct source *source;  /* NULL: not counted */
     struct public_key *key; /* owned; only while it is being enrolled or pending */
     char fingerprint[FINGERPRINT_SIZE];
     char peer[ENDPOINT_SIZE];
@@ -68,8 +71,12 @@ struct session {
     char reason[REASON_SIZE];      /* why we close it */
 };
 
-/* A stranger's connection was accepted.  Takes the descriptor. */
-void session_accept(void *hub, int descriptor, const struct sockaddr *peer);
+/* A connection of a stranger's, for this worker; NULL when out of memory. */
+struct session *session_begin(struct worker *worker, const struct sockaddr *peer);
+/* Gives the descriptor to the worker; takes it. */
+void session_hand_over(struct session *session, int descriptor);
+/* One that was not handed over. */
+void session_drop(struct session *session);
 /* Its key is proven (ROLE_SITE), or was bound to the site by a token (ROLE_ENROLLED). */
 void session_identify(struct session *session, struct site *site, enum session_role role,
                       const char *fingerprint);

@@ -306,11 +306,12 @@ void workers_tell_host_key(struct hub *hub)
         worker_send(&hub->workers[i], &message);
 }
 
-void workers_drain(struct hub *hub, const char *reason)
+void workers_drain(struct hub *hub, const char *reason, uint64_t spread_s)
 {
     for (size_t i = 0; i < hub->worker_count; i++) {
         struct message message;
         message_init(&message, MESSAGE_DRAIN);
+        message.count = spread_s;
         (void)text_copy(message.text, sizeof message.text, reason);
         worker_send(&hub->workers[i], &message);
         timeout_clear(&hub->workers[i].timeout);

@@ -39,8 +39,8 @@ struct worker *workers_choose(struct hub *hub);
 void worker_send(const struct worker *worker, const struct message *message);
 /* Ends it now: it broke the rules, or its pipe did.  Its sessions are gone when this returns. */
 void worker_kill(struct worker *worker, const char *reason);
-/* Ask all to end in order; kill all. */
-void workers_drain(struct hub *hub, const char *reason);
+/* Ask all to end in order, and the sites to come back spread over so many seconds; kill all. */
+void workers_drain(struct hub *hub, const char *reason, uint64_t spread_s);
 void workers_kill(struct hub *hub);
 /* Tells all the settings that are in force now. */
 void workers_tell_settings(struct hub *hub);

@@ -29,14 +29,31 @@
 
 typedef void message_handler(struct office *office, struct message *message);
 
+/* Each peer gets a second of its own to come back in, so that they do not all come at once. */
+static void close_with_hint(struct peer *peer, const char *reason, uint64_t spread_s)
+{
+    char text[2 * MESSAGE_TEXT_SIZE];
+    uint32_t random;
+
+    secret_random(&random, sizeof random);
+    (void)snprintf(text, sizeof text, "%s; retry after %u s", reason,
+                   (unsigned)(1 + random % spread_s));
+    peer_close(peer, text);
+}
+
 /* Ends every session in order, and with the last of them the process. */
-static void stop(struct office *office, const char *reason)
+static void stop(struct office *office, const char *reason, uint64_t spread_s)
 {
     struct peer *peer;
 
     office->stopping = true;
     TAILQ_FOREACH(peer, &office->all_peers, all)
-    peer_close(peer, reason);
+    {
+        if (spread_s > 0)
+            close_with_hint(peer, reason, spread_s);
+        else
+            peer_close(peer, reason);
+    }
     office_stop_if_idle(office);
 }
 
@@ -44,7 +61,7 @@ static void give_up(struct office *office, const struct fault *fault)
 {
     log_error(SAY("the worker cannot go on"), KV("reason", fault->text));
     office->exit_code = EXIT_FAILURE;
-    stop(office, "the worker failed");
+    stop(office, "the worker failed", 0);
 }
 
 /* --- what the parent says --- */
@@ -224,7 +241,7 @@ static void on_ping(struct office *office, struct message *message)
 
 static void on_drain(struct office *office, struct message *message)
 {
-    stop(office, message->text);
+    stop(office, message->text, message->count);
 }
 
 static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
@@ -283,7 +300,7 @@ static void on_broken(void *owner, const char *reason)
     log_debug(SAY("the parent is gone"), KV("reason", reason));
     pipe_close(office->pipe);
     office->pipe = NULL;
-    stop(office, "the hub stopped");
+    stop(office, "the hub stopped", 0);
 }
 
 /* --- the process --- */
