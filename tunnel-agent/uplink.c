@@ -109,6 +109,17 @@ static void next_hub(struct uplink *uplink)
         round_over(uplink);
 }
 
+/* A hub that is busy says when to come back.  Nobody has proven yet that it is the hub who says so:
+ * it is believed for as long as a refusal would be. */
+static void rest_as_told(struct uplink *uplink, const char *reason)
+{
+    uint64_t hint_ms = 0;
+    if (!retry_hint_ms(reason, &hint_ms))
+        return;
+    hint_ms = retry_jitter_ms(hint_ms < RETRY_SLOW_MS ? hint_ms : RETRY_SLOW_MS, retry_random());
+    round_rest(&uplink->round, clock_monotonic_ms() + hint_ms);
+}
+
 /* This time, from this hub. */
 static void attempt_failed(struct uplink *uplink, const char *reason)
 {
@@ -118,6 +129,7 @@ static void attempt_failed(struct uplink *uplink, const char *reason)
     note_failure(uplink, reason);
     LOG_AT(aloud ? LOG_INFO : LOG_DEBUG, KV("site", uplink->settings->site),
            KV("hub", uplink->hub_text), SAY("no session"), KV("reason", reason));
+    rest_as_told(uplink, reason);
     next_hub(uplink);
 }
 
