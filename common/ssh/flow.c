@@ -17,8 +17,10 @@
 
 #include "ssh/stream_internal.h"
 
-#define PACKET_BYTES  32758 /* of payload: what libssh puts into a packet of 32 KiB */
-#define CHUNK_BYTES   (4 * PACKET_BYTES)
+#define PACKET_BYTES 32758 /* of payload: what libssh puts into a packet of 32 KiB */
+#define CHUNK_BYTES  (4 * PACKET_BYTES)
+#define BUFFERED_MAX                                                                               \
+    (4u << 20)          /* beyond the window: libssh's own bounds, which it does not insist on */
 #define CHUNKS_A_TURN 4 /* then other streams have their turn */
 
 /* One loop drives every stream of the process, and no byte stays here between two calls. */
@@ -31,9 +33,8 @@ static void socket_failed(struct stream *stream)
     stream_touch(stream);
 }
 
-size_t flow_write_direct(struct stream *stream, const void *data, size_t length)
+static size_t write_socket(struct stream *stream, const uint8_t *bytes, size_t length)
 {
-    const uint8_t *bytes = data;
     size_t used = 0, piece;
 
     while ((piece = pace_offer(&stream->into_socket, length - used)) > 0) {
@@ -71,14 +72,15 @@ static void drop(uint8_t **buffer)
 
 static bool write_kept(struct stream *stream)
 {
-    if (!stream->unwritten)
-        return true;
-    stream->unwritten_start +=
-        flow_write_direct(stream, stream->unwritten + stream->unwritten_start,
-                          stream->unwritten_end - stream->unwritten_start);
-    if (stream->unwritten_start < stream->unwritten_end)
-        return false;
-    drop(&stream->unwritten);
+    const uint8_t *bytes;
+    size_t length, used;
+
+    while ((length = backlog_first(&stream->unwritten, &bytes)) > 0) {
+        used = write_socket(stream, bytes, length);
+        backlog_pass(&stream->unwritten, used);
+        if (used < length)
+            return false;
+    }
     return true;
 }
 
@@ -97,26 +99,20 @@ static bool read_buffered(struct stream *stream, uint8_t *bytes, size_t size, si
     return true;
 }
 
-/* Keeps what the socket did not take, with all that waits behind it: a read widens the peer's
- * window whatever is left in libssh's buffer.  So that is either emptied or left alone; emptied
- * bit by bit, for a slow socket, it would grow without end. */
-static void keep_rest(struct stream *stream, const uint8_t *bytes, size_t length)
+/* Keeps what the socket did not take of `chunk`, with all that waits behind it: a read widens the
+ * peer's window whatever is left in libssh's buffer.  So that is either emptied or left alone;
+ * emptied bit by bit, for a slow socket, it would grow without end. */
+static void keep_rest(struct stream *stream, size_t used, size_t length)
 {
-    uint8_t *rest = malloc(length + stream->buffered);
-    size_t more = 0;
+    const uint8_t *rest = chunk + used;
 
-    if (!rest) {
-        stream->broken = "out of memory";
-        return;
+    length -= used;
+    while (backlog_add(&stream->unwritten, rest, length)) {
+        if (stream->buffered == 0 || !read_buffered(stream, chunk, sizeof chunk, &length))
+            return;
+        rest = chunk;
     }
-    memcpy(rest, bytes, length);
-    if (stream->buffered > 0 && !read_buffered(stream, rest + length, stream->buffered, &more)) {
-        free(rest);
-        return;
-    }
-    stream->unwritten = rest;
-    stream->unwritten_start = 0;
-    stream->unwritten_end = length + more;
+    stream->broken = "out of memory";
 }
 
 /* One piece out of libssh's buffer.  False: the socket or its pace take no more, or it went
@@ -127,22 +123,90 @@ static bool drain(struct stream *stream)
 
     if (!read_buffered(stream, chunk, sizeof chunk, &length))
         return false;
-    used = flow_write_direct(stream, chunk, length);
+    used = write_socket(stream, chunk, length);
     if (used < length)
-        keep_rest(stream, chunk + used, length - used);
+        keep_rest(stream, used, length);
     return used == length;
+}
+
+static size_t waiting(const struct stream *stream)
+{
+    return stream->buffered + stream->unwritten.bytes;
+}
+
+/* Announces a larger window, which libssh does for a read of so many bytes.  The read itself takes
+ * no more than what libssh has, the packet of this callback: those bytes have been written, and go
+ * nowhere.  With something to read it does not look at the socket.  True: they are gone. */
+static bool announce(struct stream *stream, size_t length)
+{
+    static uint8_t nowhere[2 * PACKET_BYTES];
+    uint32_t window = window_due(&stream->window);
+
+    if (window == 0 || length > sizeof nowhere || !window_can_grow() ||
+        ssh_channel_read_timeout(stream->channel, nowhere, window + (uint32_t)length, 0, 0) <= 0)
+        return false;
+    window_announced(&stream->window, window);
+    return true;
+}
+
+/* Takes what the socket did not into our own keeping, which gives memory back as it empties, where
+ * libssh's buffer never does.  Not the last of what the peer may send: that waits in libssh's
+ * buffer, or libssh would announce more. */
+static size_t set_aside(struct stream *stream, const uint8_t *bytes, size_t length)
+{
+    if (stream->buffered > 0 || !window_is_grown(&stream->window) ||
+        !backlog_add(&stream->unwritten, bytes, length))
+        return 0;
+    return length;
+}
+
+static void note_window(struct stream *stream)
+{
+    struct transport *transport = stream->transport;
+
+    if (window_look(&stream->window, waiting(stream), stream->buffered, transport->rtt_floor_us,
+                    uv_hrtime() / 1000) &&
+        transport->rtt_floor_us == 0)
+        transport_probe(transport);
+}
+
+size_t flow_receive(struct stream *stream, const void *data, size_t length)
+{
+    const uint8_t *bytes = data;
+    size_t before = waiting(stream), may_come = stream->window.outstanding, used = 0;
+
+    window_used(&stream->window, length - stream->buffered);
+    if (before == 0) {
+        used = write_socket(stream, bytes, length);
+        stream->waiting_max = may_come + BUFFERED_MAX;
+    }
+    if (used < length) {
+        used += set_aside(stream, bytes + used, length - used);
+        stream_touch(stream);
+    }
+    stream->buffered = length - used;
+    note_window(stream);
+    if (waiting(stream) > stream->waiting_max)
+        transport_close(stream->transport, "protocol error: the peer ignores the channel's window");
+    if (waiting(stream) == 0 && announce(stream, length))
+        return 0;
+    return used;
 }
 
 void flow_to_socket(struct stream *stream)
 {
-    if (stream->failing || stream->broken || !write_kept(stream))
+    size_t before = waiting(stream);
+    bool drained;
+
+    if (stream->failing || stream->broken)
         return;
-    if (pace_offer(&stream->into_socket, stream->buffered) == 0 && stream->buffered > 0)
-        return; /* left alone; a pace that ends half-way is keep_rest's */
-    while (stream->buffered > 0) {
-        if (!drain(stream))
-            return;
-    }
+    drained = write_kept(stream);
+    while (drained && stream->buffered > 0)
+        drained = drain(stream);
+    if (waiting(stream) < before)
+        window_drained(&stream->window, waiting(stream), stream->buffered);
+    if (!drained)
+        return;
     /* What came before the stream began had no callback. */
     if (ssh_channel_is_closed(stream->channel))
         stream->channel_closed = true;

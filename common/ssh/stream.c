@@ -23,9 +23,8 @@
 #include "base/clock.h"
 #include "ssh/stream_internal.h"
 
-#define DRAIN_MS      10000      /* for what one side sent before it gave up */
-#define BUFFERED_MAX  (4u << 20) /* libssh's largest window is 1.25 MiB, and it does not insist */
-#define LINGERING_MAX 10000      /* channels that a peer may leave half closed */
+#define DRAIN_MS      10000 /* for what one side sent before it gave up */
+#define LINGERING_MAX 10000 /* channels that a peer may leave half closed */
 
 /* --- lists --- */
 
@@ -69,27 +68,12 @@ static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_
                    int is_stderr, void *userdata)
 {
     struct stream *stream = userdata;
-    size_t used;
 
     (void)session, (void)channel;
     /* Nobody waits for it: extended data, and what comes after the end. */
     if (is_stderr || stream->ended || stream->failing || stream->broken)
         return (int)length;
-    if (length > BUFFERED_MAX) {
-        transport_close(stream->transport, "protocol error: the peer ignores the channel's window");
-        return (int)length;
-    }
-    /* Bytes that are waiting already mean that the socket is full. */
-    if (stream->buffered > 0 || stream->unwritten) {
-        stream->buffered = length;
-        return 0;
-    }
-    stream->buffered = length;
-    used = flow_write_direct(stream, data, length);
-    stream->buffered -= used;
-    if (stream->buffered > 0)
-        stream_touch(stream);
-    return (int)used;
+    return (int)flow_receive(stream, data, length);
 }
 
 static void on_eof(ssh_session session, ssh_channel channel, void *userdata)
@@ -117,7 +101,7 @@ static void free_if_done(struct stream *stream)
     if (stream->channel || !stream->poll_closed)
         return;
     free(stream->unsent);
-    free(stream->unwritten);
+    backlog_release(&stream->unwritten);
     free(stream);
 }
 
@@ -197,6 +181,7 @@ static void end(struct stream *stream, enum stream_end how, const char *reason)
     stream->ended = true;
     pace_leave(&stream->into_channel);
     pace_leave(&stream->into_socket);
+    window_release(&stream->window);
     close_socket(stream, how != STREAM_FINISHED);
     if (stream->unsent)
         transport->blocked = false;
@@ -212,7 +197,7 @@ static void end(struct stream *stream, enum stream_end how, const char *reason)
 
 static bool all_written(const struct stream *stream)
 {
-    return stream->buffered == 0 && !stream->unwritten;
+    return stream->buffered == 0 && stream->unwritten.bytes == 0;
 }
 
 /* One side gave up, but what it sent before still goes to the other, for a while. */
@@ -409,6 +394,8 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
         return -1;
     }
     stream->poll.data = stream;
+    backlog_init(&stream->unwritten);
+    window_init(&stream->window);
     stream->transport = transport;
     stream->socket = socket;
     stream->done = done;
@@ -448,6 +435,7 @@ void stream_drop_channel(struct transport *transport, ssh_channel channel)
         return;
     }
     init_callbacks(stream);
+    backlog_init(&stream->unwritten);
     stream->transport = transport;
     stream->channel = channel;
     stream->socket = -1;

@@ -7,9 +7,11 @@
 
 #include <sys/queue.h>
 
+#include "ssh/backlog.h"
 #include "ssh/pace_place.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
+#include "ssh/window.h"
 
 #include <libssh/callbacks.h>
 
@@ -51,7 +53,8 @@ struct transport {
     enum probe_state probe;
     bool global_busy; /* the owner's request occupies libssh's place */
     uint64_t probe_sent_ns, rtt_us;
-    uint64_t probe_bytes; /* the counter when the answer was last looked for */
+    uint64_t rtt_floor_us; /* without what our own queues add: the least lately; 0: not known */
+    uint64_t probe_bytes;  /* the counter when the answer was last looked for */
 
     struct stream_list streams;   /* all that have not ended */
     struct stream_list lingering; /* ended; the peer has not closed the channel yet */
@@ -90,9 +93,10 @@ struct stream {
 
     /* channel -> socket */
     uint64_t from_channel_bytes;
-    size_t buffered;    /* bytes that wait in libssh's channel buffer */
-    uint8_t *unwritten; /* what a short write to the socket left over */
-    size_t unwritten_start, unwritten_end;
+    size_t buffered;          /* bytes that wait in libssh's channel buffer */
+    struct backlog unwritten; /* what the socket did not take, before those */
+    size_t waiting_max;       /* while bytes wait: more than the peer may send meanwhile */
+    struct window window;
     struct pace_place into_socket;
     bool channel_eof;
     bool channel_closed;  /* by the peer */
@@ -124,9 +128,9 @@ void streams_finish(struct transport *transport, const char *reason);
 bool streams_check_deadlines(struct transport *transport);
 
 /* --- flow.c --- */
-/* Inside libssh's data callback: writes to the socket what it and the pace take.  Returns the bytes
- * taken. */
-size_t flow_write_direct(struct stream *stream, const void *data, size_t length);
+/* Inside libssh's data callback, with all bytes that wait in libssh's buffer: writes to the socket
+ * what it and the pace take.  Returns the bytes that libssh may forget. */
+size_t flow_receive(struct stream *stream, const void *data, size_t length);
 void flow_to_socket(struct stream *stream);
 /* Returns true if the stream wants to read its socket but cannot now. */
 bool flow_to_channel(struct stream *stream);

@@ -23,6 +23,8 @@
 #include "ssh/stream_internal.h"
 
 #define TICK_MS       50
+#define UNSENT_BYTES  (256 << 10) /* in the kernel: what a small stream waits behind a large one */
+#define SEND_BYTES    (4 << 20)   /* asked for; the kernel doubles it */
 #define ROUNDS_A_TURN 64 /* reads of libssh, 4 KiB each, before other sessions have their turn */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -151,6 +153,17 @@ static void probe_send(struct transport *transport)
     ssh_send_keepalive(transport->session);
 }
 
+/* A line that has become longer is believed after some answers. */
+static void note_floor(struct transport *transport)
+{
+    uint64_t floor = transport->rtt_floor_us;
+
+    if (floor == 0 || transport->rtt_us < floor)
+        transport->rtt_floor_us = transport->rtt_us;
+    else
+        transport->rtt_floor_us += (transport->rtt_us - floor) / 8;
+}
+
 /* ssh_send_keepalive does not say whether an answer came.  Any other call for a global request
  * does, because libssh has one place for all of them: while a request is pending, such a call
  * sends nothing and only tells how the pending one stands. */
@@ -163,6 +176,7 @@ static void probe_collect(struct transport *transport)
     transport->rtt_us = (uv_hrtime() - transport->probe_sent_ns) / 1000;
     if (transport->rtt_us == 0)
         transport->rtt_us = 1;
+    note_floor(transport);
     if (transport->handlers->on_rtt)
         transport->handlers->on_rtt(transport->owner, transport->rtt_us);
 }
@@ -300,6 +314,25 @@ void transport_tick(struct transport *transport)
         uv_timer_start(&transport->timer, on_timer, TICK_MS, TICK_MS);
 }
 
+/* The kernel lets a socket's send buffer grow to 4 MiB by default and wakes its writer when a third
+ * of that is free, which is less than a long line holds.  Where it admits more, it may be asked
+ * for; where not, asking would be a lower bound for ever, and is taken back (SO_BUF_LOCK,
+ * Linux 5.14). What is unsent is bounded all the same, so that the buffer holds nothing but what is
+ * under way. */
+static void set_buffers(int socket)
+{
+    const int unsent = UNSENT_BYTES, wanted = SEND_BYTES, unlocked = 0;
+    socklen_t size = sizeof(int);
+    int value;
+
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    if (getsockopt(socket, SOL_SOCKET, SO_BUF_LOCK, &value, &size) < 0 || value != 0 ||
+        setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted) < 0)
+        return;
+    if (getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &value, &size) < 0 || value < 2 * SEND_BYTES)
+        (void)setsockopt(socket, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof unlocked);
+}
+
 static void init_handles(struct transport *transport)
 {
     uv_check_init(transport->loop, &transport->check);
@@ -341,6 +374,7 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
     ssh_set_counters(session, &transport->counter, NULL);
     /* Not a TCP socket in some tests: then there is nothing to set. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    set_buffers(descriptor);
     transport->ready = true;
     transport_kick(transport);
     *out = transport;
