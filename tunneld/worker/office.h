@@ -32,6 +32,7 @@ struct office {
     ssh_bind bind; /* the host key and the algorithms; NULL before HELLO */
     struct index peers, relays, questions;
     struct peer_list all_peers;
+    size_t peer_count, peer_peak; /* now, and the most since memory was last given back */
     struct relay_list all_relays;
     uint64_t next_question;
     bool stopping; /* no new sessions; the process ends with the last of them */

@@ -282,6 +282,7 @@ static void on_down(void *owner, const char *reason)
     office_forget(peer, NULL);
     index_remove(&office->peers, &peer->sid);
     TAILQ_REMOVE(&office->all_peers, peer, all);
+    office->peer_count--;
     log_debug(KV("session", peer->sid), SAY("gone"), KV("peer", peer->address),
               KV("reason", reason));
     tell_gone(office, peer->sid, reason);
@@ -397,6 +398,7 @@ void peer_open(struct office *office, uint64_t sid, const char *address, int des
         return;
     }
     TAILQ_INSERT_TAIL(&office->all_peers, peer, all);
+    office->peer_count++;
     uv_timer_init(&office->loop, &peer->timer);
     peer->timer.data = peer;
     set_timer(peer, office->settings.login_grace_ms);

@@ -6,6 +6,7 @@
 #include "worker/worker.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 
 #define PIPE_DESCRIPTOR 3
 #define SECOND_MS       1000
+#define TRIM_PEERS_MIN  256
 
 typedef void message_handler(struct office *office, struct message *message);
 
@@ -305,8 +307,21 @@ static void on_broken(void *owner, const char *reason)
 
 /* --- the process --- */
 
+/* What many sessions have left is given back once half of them are gone: freed memory lies below
+ * what is still in use, and the allocator keeps it by itself. */
+static void give_memory_back(struct office *office)
+{
+    if (office->peer_count > office->peer_peak)
+        office->peer_peak = office->peer_count;
+    if (office->peer_peak < TRIM_PEERS_MIN || office->peer_count > office->peer_peak / 2)
+        return;
+    office->peer_peak = office->peer_count;
+    (void)malloc_trim(0);
+}
+
 static void on_second(uv_timer_t *timer)
 {
+    give_memory_back(timer->data);
     relays_second(timer->data);
 }
 
