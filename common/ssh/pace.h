@@ -1,7 +1,7 @@
 /*
  * A bandwidth cap: bytes a second, shared by any number of streams of one loop, in fair turns.
- * Accurate to 1 % over ten seconds, from 1 KiB a second upwards; it lets at most a tenth of a
- * second's bytes (or 1 KiB) through at once.  See stream_set_pace for what a stream does with it.
+ * Accurate to 1 % over ten seconds, from 10 KiB a second upwards: it lets at most a tenth of a
+ * second's bytes, or 1 KiB, through at once.  See stream_set_pace for what a stream does with it.
  */
 #ifndef SSH_PACE_H
 #define SSH_PACE_H
