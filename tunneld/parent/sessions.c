@@ -24,7 +24,8 @@
 #include "parent/tracing.h"
 #include "parent/workers.h"
 
-#define OVERDUE_MS 30000 /* from CLOSE to GONE */
+#define LAST_LOOK_MS 1000
+#define OVERDUE_MS   30000 /* from CLOSE to GONE */
 
 static const char *const state_names[] = {
     [SESSION_LOGIN] = "login", [SESSION_UP] = "up", [SESSION_CLOSING] = "closing"};
@@ -115,6 +116,13 @@ bool session_is_publisher(const struct session *session)
 static void on_overdue(void *owner)
 {
     struct session *session = owner;
+    /* This process may have been asleep meanwhile: then GONE is there, and not read yet. */
+    if (!session->last_look) {
+        session->last_look = true;
+        if (timeout_set(session->hub->loop, &session->overdue, LAST_LOOK_MS, on_overdue, session) ==
+            0)
+            return;
+    }
     worker_kill(session->worker, "a session that was to be closed has not ended");
 }
 

@@ -63,6 +63,7 @@ struct session {
     uint64_t token_tries;
     struct connection_list connections;
     struct timeout *overdue;          /* set while it is closing */
+    bool last_look;                   /* it rang once */
     struct publish_requests requests; /* wait for the claim */
     size_t request_count;
     struct open_list opens; /* an operator's, not answered yet; owned */
