@@ -22,6 +22,8 @@ static const struct {
     const char *verb, *data;
 } answers[] = {
     {"site.list", "[]"},
+    {"operator.list", "[{\"name\":\"alice\",\"state\":\"online\"}]"},
+    {"port.list", "[{\"port\":8443,\"target\":\"10.0.0.1:443\"},{\"port\":80,\"target\":\"a:1\"}]"},
     {"site.show", "{\"name\":\"hannover\",\"grants\":[{},{},{}]}"},
     {"site.remove", "{\"name\":\"hannover\"}"},
     {"site.check", "[{\"verdict\":\"PASS\"},{\"verdict\":\"FAIL\"},{\"verdict\":\"SKIP\"}]"},
@@ -135,8 +137,8 @@ END_TEST
 
 START_TEST(a_refusal_is_the_hubs)
 {
-    ck_assert_int_eq(run(WORDS(W("ports"))), REFUSED);
-    ck_assert_str_eq(fault.text, "there is no verb 'port.list'");
+    ck_assert_int_eq(run(WORDS(W("sessions"))), REFUSED);
+    ck_assert_str_eq(fault.text, "there is no verb 'session.list'");
     ck_assert_str_eq(printed, "");
 }
 END_TEST
@@ -336,6 +338,40 @@ START_TEST(a_damaged_keyfile_is_refused)
 }
 END_TEST
 
+static const struct {
+    const char *words[8];
+    const char *offered;
+} completed[] = {
+    {{"sit"}, "site\t\n"},
+    {{"site", "di"}, "disable\tEnd a site's sessions and refuse it, but forget nothing\n"},
+    {{"help", "forward", ""}, "list\tList forwards: state, connections, bytes, errors\n"},
+    {{"operator", "remove", ""}, "alice\tonline\n"},
+    {{"operator", "add", ""}, ""},
+    {{"port", "show", "hannover", "8"}, "8443\t10.0.0.1:443\n80\ta:1\n"},
+    {{"port", "--target", "x:1", "set", "hannover", "84"}, "8443\t10.0.0.1:443\n"},
+    {{"port", "set", "hannover", "80", "--proxy-protocol", "v"}, "v1\t\nv2\t\n"},
+    {{"port", "set", "hannover", "80", "--proxy-protocol=o"}, "--proxy-protocol=off\t\n"},
+    {{"apply", "-f", ""}, ":file\n"},
+    {{"apply", "-f", "x", "--d"}, "--dry-run\tprint the plan, change nothing\n"},
+    {{"apply", "--dry-run", "--dry"}, ""},
+    {{"--socket", "/nowhere/c.sock", "operator", "remove", ""}, ""},
+    {{"nonsense", ""}, ""},
+};
+
+START_TEST(lines_are_completed)
+{
+    char *argv[16] = {W("tunnelctl"), W("complete"), W("--")};
+    int used = 3;
+    for (size_t i = 0; i < 8 && completed[_i].words[i]; i++)
+        argv[used++] = strdup(completed[_i].words[i]);
+    ck_assert_int_eq(run(argv), DONE);
+    ck_assert_str_eq(printed, completed[_i].offered);
+    ck_assert_str_eq(fault.text, "");
+    for (int i = 3; i < used; i++)
+        free(argv[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ctl_run");
@@ -356,6 +392,7 @@ int main(void)
     tcase_add_test(tests, a_keyfile_is_inspected_without_its_secret);
     tcase_add_test(tests, an_expired_keyfile_is_said_so);
     tcase_add_test(tests, a_damaged_keyfile_is_refused);
+    tcase_add_loop_test(tests, lines_are_completed, 0, sizeof(completed) / sizeof(*completed));
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
