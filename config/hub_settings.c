@@ -58,6 +58,9 @@ static const struct setting schema[] = {
      "How long a failed login counts against its address, unless sites log in from there; 0s: "
      "never",
      0, HOUR, NULL, true},
+    {"legacy_mac", SETTING_BOOL, AT(legacy_mac), "true",
+     "Offer hmac-sha2-256, last, to clients that have no better (libssh2 1.10, Dropbear)", 0, 0,
+     NULL, true},
     {"max_logins", SETTING_NUMBER, AT(max_logins), "1024",
      "Connections at once that are not logged in yet", 1, 65536, NULL, true},
     {"max_sessions", SETTING_NUMBER, AT(max_sessions), "20000", "Sessions at once", 1, 1000000,

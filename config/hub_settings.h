@@ -23,6 +23,7 @@ struct hub_settings {
     uint64_t login_tries;                   /* authentication requests a connection may make: 6 */
     uint64_t login_failures;                /* of one address, without consequence: 60 */
     uint64_t login_penalty_ms;              /* each counts for so long: 1 s; 0: never */
+    bool legacy_mac;                        /* offer one without encrypt-then-MAC: true */
     uint64_t max_logins;                    /* unauthenticated connections at once: 1024 */
     uint64_t max_sessions;                  /* 20000 */
     uint64_t max_connections;               /* of all visitors at once: 65536 */

@@ -31,6 +31,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(settings.dead_peer_ms, 75000);
     ck_assert_uint_eq(settings.login_grace_ms, 20000);
     ck_assert_uint_eq(settings.login_tries, 6);
+    ck_assert(settings.legacy_mac);
     ck_assert_uint_eq(settings.max_logins, 1024);
     ck_assert_uint_eq(settings.max_sessions, 20000);
     ck_assert_uint_eq(settings.max_connections, 65536);
@@ -77,6 +78,7 @@ static const struct difference {
      "[b:1, a:1]", "[a:1, b:1]", true},
     {"control_group: one", "control_group: ''", "control_group", "one", "\"\"", true},
     {"workers: 0", "workers: 1", "workers", "0", "1", false},
+    {"legacy_mac: on", "legacy_mac: off", "legacy_mac", "true", "false", true},
     {"user: one", "user: two", "user", "one", "two", false},
     {"target_check: 0", "target_check: 1m", "target_check", "0s", "1m", true},
     {"metrics_listen: []", "metrics_listen: ['127.0.0.1:1']", "metrics_listen", "[]",

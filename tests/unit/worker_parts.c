@@ -79,6 +79,7 @@ static const char *const BAD_SETTINGS[] = {
     "{\"keepalive_ms\":1000,\"log_level\":\"loud\"}",
     "{\"keepalive_ms\":1000,\"unheard_of\":1}",
     "{\"keepalive_ms\":1000,\"user\":5}",
+    "{\"keepalive_ms\":1000,\"legacy_mac\":1}",
 };
 
 START_TEST(bad_settings_change_nothing)

@@ -58,45 +58,56 @@ static void identify_enrol(struct session *session, const struct message *messag
     session_reply(session, message->request, VERDICT_PARTIAL, "");
 }
 
-/* Why this user may not log in with this key, or NULL and the site. */
-static const char *find_site(struct session *session, const struct message *message,
-                             const struct public_key *key, struct site **site, struct key_row *row)
+/* What the store knows of a key. */
+struct finding {
+    int found; /* 0: nothing; negative: the store failed */
+    struct key_row row;
+};
+
+/* Looked up for every name alike, so that no answer takes longer because the name is known. */
+static struct finding look_up(const struct session *session, const struct public_key *key)
 {
     struct fault fault = {""};
-    *site = site_find(session->hub, message->user);
-    if (!*site)
-        return "unknown site";
-    int found = store_key_find(session->hub->store, key, row, &fault);
-    if (found < 0) {
+    struct finding finding = {.found = 0};
+    finding.found = store_key_find(session->hub->store, key, &finding.row, &fault);
+    if (finding.found < 0)
         log_error(SAY("the store failed"), KV("reason", fault.text));
+    return finding;
+}
+
+/* Why this site may not log in with this key, or NULL. */
+static const char *reason_to_refuse_site(const struct site *site, const struct finding *finding)
+{
+    if (!site)
+        return "unknown site";
+    if (finding->found < 0)
         return "the store failed";
-    }
-    if (found == 0)
+    if (finding->found == 0)
         return "unknown key";
-    if (row->site != (*site)->row.id)
+    if (finding->row.site != site->row.id)
         return "the key of another site";
-    return (*site)->row.enabled ? NULL : "the site is disabled";
+    return site->row.enabled ? NULL : "the site is disabled";
 }
 
 static void identify_site(struct session *session, const struct message *message,
-                          const struct public_key *key)
+                          const struct public_key *key, const struct finding *finding)
 {
-    struct site *site;
-    struct key_row row;
-    const char *reason = find_site(session, message, key, &site, &row);
+    struct site *site = site_find(session->hub, message->user);
+    const struct key_row *row = &finding->row;
+    const char *reason = reason_to_refuse_site(site, finding);
     if (reason) {
         refuse_login(session, message, reason);
         return;
     }
     if ((message->flags & MESSAGE_PROVEN) != 0) {
-        struct public_key *kept = row.state == KEY_PENDING ? keep_key(key) : NULL;
-        if (row.state == KEY_PENDING && !kept) {
+        struct public_key *kept = row->state == KEY_PENDING ? keep_key(key) : NULL;
+        if (row->state == KEY_PENDING && !kept) {
             refuse_login(session, message, "out of memory");
             return;
         }
         free(session->key);
         session->key = kept;
-        session_identify(session, site, ROLE_SITE, row.fingerprint);
+        session_identify(session, site, ROLE_SITE, row->fingerprint);
     }
     session_reply(session, message->request, VERDICT_GRANTED, "");
 }
@@ -137,13 +148,14 @@ int identify_on_identify(struct session *session, const struct message *message,
         refuse_login(session, message, refusal.text);
         return 0;
     }
+    struct finding finding = look_up(session, &key);
     struct hub_operator *person = operator_find(session->hub, message->user);
     if (strcmp(message->user, ENROL_USER) == 0)
         identify_enrol(session, message, &key);
     else if (person)
         identify_operator(session, message, &key, person);
     else
-        identify_site(session, message, &key);
+        identify_site(session, message, &key, &finding);
     return 0;
 }
 

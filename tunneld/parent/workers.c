@@ -150,11 +150,12 @@ static json_t *settings_for_worker(const struct hub *hub)
 {
     const struct hub_settings *settings = &hub->settings;
     return json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "log_level", log_level_name(log_get_level()),
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "log_level", log_level_name(log_get_level()),
         "log_format", settings->log_format == LOG_JSON ? "json" : "text", "user",
         settings->user ? settings->user : "", "keepalive_ms", (json_int_t)settings->keepalive_ms,
         "dead_peer_ms", (json_int_t)settings->dead_peer_ms, "login_grace_ms",
-        (json_int_t)settings->login_grace_ms, "login_tries", (json_int_t)settings->login_tries);
+        (json_int_t)settings->login_grace_ms, "login_tries", (json_int_t)settings->login_tries,
+        "legacy_mac", settings->legacy_mac);
 }
 
 /* Sends settings (stolen; NULL is out of memory) with a message that has room for them. */

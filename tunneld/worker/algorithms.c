@@ -1,19 +1,21 @@
 /*
  * Which algorithms the hub offers.  The order is the hub's preference, but a client's own order
  * decides (RFC 4253, 7.1).  diffie-hellman-group-exchange is left out: libssh reads a file of
- * primes for it, and a confined worker reads no files.
+ * primes for it, and a confined worker reads no files; so are the NIST curves, whose parameters
+ * nobody can explain.  Strict key exchange (CVE-2023-48795) libssh adds by itself.
  */
 #define _GNU_SOURCE
 #include "worker/algorithms.h"
 
 #define KEY_EXCHANGES                                                                              \
-    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"        \
-    "ecdh-sha2-nistp521,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512"
+    "curve25519-sha256,curve25519-sha256@libssh.org,"                                              \
+    "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512"
 #define CIPHERS                                                                                    \
     "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"                 \
     "aes128-ctr,aes192-ctr,aes256-ctr"
-/* The last is for libssh2, which knows no encrypt-then-MAC. */
-#define MACS "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256"
+#define MACS "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com"
+/* For clients that know no encrypt-then-MAC, such as libssh2 1.10 and Dropbear. */
+#define LEGACY_MAC ",hmac-sha2-256"
 #define USER_KEYS                                                                                  \
     "ssh-ed25519,sk-ssh-ed25519@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"              \
     "ecdsa-sha2-nistp521,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
@@ -47,8 +49,6 @@ static int set_options(ssh_bind bind)
         {SSH_BIND_OPTIONS_KEY_EXCHANGE, KEY_EXCHANGES},
         {SSH_BIND_OPTIONS_CIPHERS_C_S, CIPHERS},
         {SSH_BIND_OPTIONS_CIPHERS_S_C, CIPHERS},
-        {SSH_BIND_OPTIONS_HMAC_C_S, MACS},
-        {SSH_BIND_OPTIONS_HMAC_S_C, MACS},
         {SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, USER_KEYS},
         {SSH_BIND_OPTIONS_RSA_MIN_SIZE, &rsa_bits},
     };
@@ -60,7 +60,17 @@ static int set_options(ssh_bind bind)
     return 0;
 }
 
-int algorithms_bind(const char *pem, ssh_bind *out, struct fault *fault)
+int algorithms_offer_macs(ssh_bind bind, bool legacy_mac, struct fault *fault)
+{
+    const char *macs = legacy_mac ? MACS LEGACY_MAC : MACS;
+
+    if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_HMAC_C_S, macs) == SSH_OK &&
+        ssh_bind_options_set(bind, SSH_BIND_OPTIONS_HMAC_S_C, macs) == SSH_OK)
+        return 0;
+    return fault_set(fault, "libssh refuses an option: %s", ssh_get_error(bind));
+}
+
+int algorithms_bind(const char *pem, bool legacy_mac, ssh_bind *out, struct fault *fault)
 {
     ssh_key key = NULL;
     ssh_bind bind;
@@ -80,6 +90,10 @@ int algorithms_bind(const char *pem, ssh_bind *out, struct fault *fault)
     }
     if (set_options(bind) < 0) {
         fault_set(fault, "libssh refuses an option: %s", ssh_get_error(bind));
+        ssh_bind_free(bind);
+        return -1;
+    }
+    if (algorithms_offer_macs(bind, legacy_mac, fault) < 0) {
         ssh_bind_free(bind);
         return -1;
     }

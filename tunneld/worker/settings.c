@@ -26,6 +26,7 @@ void settings_init(struct settings *settings)
         .dead_peer_ms = 75000,
         .login_grace_ms = 30000,
         .login_tries = 6,
+        .legacy_mac = true,
     };
 }
 
@@ -59,6 +60,11 @@ static int read_value(struct settings *settings, const char *key, const json_t *
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(key, numbers[i].key) == 0)
             return read_number(settings, value, key, numbers[i].offset, fault);
+    }
+    if (strcmp(key, "legacy_mac") == 0) {
+        settings->legacy_mac = json_is_true(value);
+        return json_is_boolean(value) ? 0
+                                      : fault_set(fault, "legacy_mac is neither true nor false");
     }
     if (strcmp(key, "user") != 0)
         return read_log(settings, key, value, fault);

@@ -4,6 +4,7 @@
 #ifndef WORKER_SETTINGS_H
 #define WORKER_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct settings {
     uint64_t dead_peer_ms;
     uint64_t login_grace_ms;
     uint64_t login_tries;
+    bool legacy_mac;               /* offer the one that old clients need */
     char user[SETTINGS_USER_SIZE]; /* to become, when started as root; "" : nobody */
 };
 

@@ -98,7 +98,7 @@ static int import_key(struct office *office, const struct message *message, stru
         return fault_set(fault, "out of memory for the host key");
     memcpy(pem, message->key, message->key_length);
     pem[message->key_length] = '\0';
-    code = algorithms_bind(pem, &bind, fault);
+    code = algorithms_bind(pem, office->settings.legacy_mac, &bind, fault);
     secret_wipe(pem, message->key_length);
     free(pem);
     if (code < 0)
@@ -200,7 +200,8 @@ static void on_settings(struct office *office, struct message *message)
     struct fault fault = {""};
     struct peer *peer;
 
-    if (settings_read(&office->settings, message->data, message->data_length, &fault) < 0) {
+    if (settings_read(&office->settings, message->data, message->data_length, &fault) < 0 ||
+        algorithms_offer_macs(office->bind, office->settings.legacy_mac, &fault) < 0) {
         log_error(SAY("settings are not taken over"), KV("reason", fault.text));
         return;
     }

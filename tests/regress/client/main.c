@@ -22,6 +22,8 @@ static const struct {
     {"narrow", "SITE TOKEN    a peer that takes packets of ten bytes", 2, mode_narrow},
     {"swarm", "FILE    a site for each line 'SITE TOKEN PORT': enrols, publishes, comes back", 1,
      mode_swarm},
+    {"timing", "FILE TRIES    how long refusing 'USER [KEY.pub]' takes, for each line", 2,
+     mode_timing},
 };
 
 static int wrong_usage(void)

@@ -9,5 +9,6 @@ int mode_flood(const struct hub *hub, char **arguments);
 int mode_forge(const struct hub *hub, char **arguments);
 int mode_narrow(const struct hub *hub, char **arguments);
 int mode_swarm(const struct hub *hub, char **arguments);
+int mode_timing(const struct hub *hub, char **arguments);
 
 #endif
