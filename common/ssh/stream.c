@@ -407,6 +407,7 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     if (ssh_set_channel_callbacks(channel, &stream->callbacks) != SSH_OK)
         stream_abort(stream, "out of memory");
     take_stock(stream);
+    transport_make_room(transport);
     *out = stream;
     return 0;
 }

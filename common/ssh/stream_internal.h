@@ -41,6 +41,7 @@ struct transport {
     void *owner;
     int log_level; /* see transport_set_log_level */
 
+    bool roomy;   /* see transport_make_room */
     bool ready;   /* the descriptor has something for libssh */
     bool held;    /* see transport_hold */
     bool blocked; /* a write came back short: a key exchange is on */
@@ -113,6 +114,8 @@ struct stream {
 /* --- transport.c --- */
 /* Does libssh still have output that the kernel did not take? */
 bool transport_congested(const struct transport *transport);
+/* For the first stream: the kernel may receive as much as a long line holds. */
+void transport_make_room(struct transport *transport);
 /* From now on the streams with a deadline are looked at often, until there are none. */
 void transport_tick(struct transport *transport);
 

@@ -24,6 +24,7 @@
 
 #define TICK_MS       50
 #define UNSENT_BYTES  (256 << 10) /* in the kernel: what a small stream waits behind a large one */
+#define RECEIVE_BYTES (4 << 20)   /* at most half of net.ipv4.tcp_rmem's end */
 #define SEND_BYTES    (4 << 20)   /* asked for; the kernel doubles it */
 #define ROUNDS_A_TURN 64 /* reads of libssh, 4 KiB each, before other sessions have their turn */
 
@@ -331,6 +332,20 @@ static void set_buffers(int socket)
         return;
     if (getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &value, &size) < 0 || value < 2 * SEND_BYTES)
         (void)setsockopt(socket, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof unlocked);
+}
+
+/* After a pause, Linux takes the pause for a round trip and lets the receive buffer of a long line
+ * grow for seconds at 64 KiB a round trip.  Asking for a mark that high makes room for it at once,
+ * and leaves growing beyond it to the kernel; only for those who carry streams. */
+void transport_make_room(struct transport *transport)
+{
+    const int much = RECEIVE_BYTES, one = 1;
+
+    if (transport->roomy)
+        return;
+    transport->roomy = true;
+    (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof much);
+    (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
 }
 
 static void init_handles(struct transport *transport)
