@@ -401,6 +401,11 @@ ssh_session transport_session(struct transport *transport)
     return transport->session;
 }
 
+bool transport_is_held(const struct transport *transport)
+{
+    return transport->held;
+}
+
 void transport_hold(struct transport *transport)
 {
     transport->held = true;

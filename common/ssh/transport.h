@@ -58,6 +58,8 @@ ssh_session transport_session(struct transport *transport); /* borrowed */
  * one release ends any number of holds. */
 void transport_hold(struct transport *transport);
 void transport_release(struct transport *transport);
+/* Then nothing is heard of the peer, and it is not to blame. */
+bool transport_is_held(const struct transport *transport);
 
 /* Asks for a turn at the loop's next iteration: after the owner wrote something. */
 void transport_kick(struct transport *transport);

@@ -136,6 +136,10 @@ static void check_silence(struct peer *peer)
     uint64_t silent_ms = clock_monotonic_ms() - transport_last_heard_ms(peer->transport);
     uint64_t patience_ms = probe_after_ms(settings);
 
+    if (transport_is_held(peer->transport)) { /* it is the parent who keeps us waiting */
+        set_timer(peer, settings->keepalive_ms);
+        return;
+    }
     if (silent_ms < patience_ms) {
         peer->overdue = false;
         set_timer(peer, patience_ms - silent_ms);
