@@ -277,6 +277,17 @@ static void wipe_event(yaml_event_t *event)
     yaml_event_delete(event);
 }
 
+/* libyaml frees its copies of the text, which may be a keyfile's, as they are. */
+static void parser_delete(yaml_parser_t *parser)
+{
+    if (parser->buffer.start != NULL)
+        secret_wipe(parser->buffer.start, (size_t)(parser->buffer.end - parser->buffer.start));
+    if (parser->raw_buffer.start != NULL)
+        secret_wipe(parser->raw_buffer.start,
+                    (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
+    yaml_parser_delete(parser);
+}
+
 static int build(struct builder *builder, yaml_parser_t *parser)
 {
     bool ended = false;
@@ -339,7 +350,7 @@ int yaml_parse(const char *text, size_t length, const char *where, struct yaml_n
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     int result = build(&builder, &parser);
-    yaml_parser_delete(&parser);
+    parser_delete(&parser);
     free(builder.key);
     if (result != 0) {
         yaml_tree_wipe(builder.root);

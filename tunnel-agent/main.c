@@ -7,24 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "check.h"
 #include "enrol.h"
 #include "options.h"
-
-/* The leak sanitizer must be able to trace its own process. */
-#if defined(__SANITIZE_ADDRESS__)
-#define TRACEABLE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TRACEABLE 1
-#endif
-#endif
 
 static const struct command COMMANDS[] = {
     {"enrol", OPTION_STATE | OPTION_VERBOSE | OPTION_YES, true, command_enrol},
@@ -49,9 +40,7 @@ static const char USAGE[] =
 static void keep_secrets(void)
 {
     umask(077);
-#ifndef TRACEABLE
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
+    secret_forbid_dumps();
     (void)signal(SIGPIPE, SIG_IGN);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Random bytes, comparison whose time does not tell where two secrets differ, and wiping that
- * the compiler may not leave out.
+ * Random bytes, comparison whose time does not tell where two secrets differ, wiping that the
+ * compiler may not leave out, and keeping memory from being dumped.
  */
 #define _GNU_SOURCE
 #include "base/secret.h"
@@ -8,7 +8,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TRACEABLE 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TRACEABLE 1
+#endif
+#endif
 
 void secret_random(void *bytes, size_t length)
 {
@@ -38,4 +48,14 @@ void secret_wipe(void *bytes, size_t length)
 {
     if (bytes != NULL)
         explicit_bzero(bytes, length);
+}
+
+/* The limit alone does not count where the kernel hands dumps to a program (core(5)). */
+void secret_forbid_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef TRACEABLE
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }

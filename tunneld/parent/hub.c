@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/secret.h"
 #include "control/client.h"
 #include "parent/dialer.h"
 #include "parent/doors.h"
@@ -173,6 +174,7 @@ static int start(struct hub *hub, struct fault *fault)
     hub_apply_log_settings(hub);
     raise_descriptor_limit();
     (void)umask(077);
+    secret_forbid_dumps(); /* the host keys */
     (void)signal(SIGPIPE, SIG_IGN);
     if (open_state(hub, fault) != 0 || doors_open(hub, fault) != 0 ||
         scrape_open(hub, fault) != 0 || open_control(hub, fault) != 0 ||

@@ -3,6 +3,7 @@
  * store gets its digest.
  */
 #define _GNU_SOURCE
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,19 @@ static char *issue_keyfile(struct issue *issue, struct fault *fault)
     return NULL;
 }
 
+/* Jansson frees its copy of the text as it is. */
+static void reply_keyfile(struct control_request *request, const struct keyfile_row *row,
+                          const struct site *site, const char *text)
+{
+    json_t *copy = json_string(text);
+    control_reply(request, json_pack("{s:s, s:s, s:o, s:o, s:O}", "id", row->id, "site",
+                                     site->row.name, "issued", json_time(row->issued_s), "expires",
+                                     json_time(row->expires_s), "keyfile", copy));
+    if (copy)
+        secret_wipe((void *)(uintptr_t)json_string_value(copy), json_string_length(copy));
+    json_decref(copy);
+}
+
 void verb_keyfile_issue(struct hub *hub, struct control_request *request, const json_t *args)
 {
     struct fault fault = {""};
@@ -227,9 +241,7 @@ void verb_keyfile_issue(struct hub *hub, struct control_request *request, const 
     /* Keys that were bound by an older keyfile, and never used, are gone now. */
     site_close_revoked(site);
     verb_done(hub, request, site->row.name, "keyfile %s", issue.row.id);
-    control_reply(request, json_pack("{s:s, s:s, s:o, s:o, s:s}", "id", issue.row.id, "site",
-                                     site->row.name, "issued", json_time(issue.row.issued_s),
-                                     "expires", json_time(issue.row.expires_s), "keyfile", text));
+    reply_keyfile(request, &issue.row, site, text);
     secret_wipe(text, strlen(text));
     free(text);
 }
