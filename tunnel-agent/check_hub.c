@@ -255,17 +255,22 @@ static enum banner peek(int socket, unsigned timeout_ms, char *bytes, size_t *le
     return verdict;
 }
 
-/* Web servers and TLS wait for the client; what they say to a client of SSH tells them apart. */
-static enum banner listen_to(int socket, char *bytes, size_t *length)
+/* Web servers and TLS wait for the client; what they say to a client of SSH tells them apart.  So
+ * does who shares a port between SSH and TLS; the hub behind it is greeted then, which spoils the
+ * connection for libssh. */
+static enum banner listen_to(int socket, char *bytes, size_t *length, bool *greeted)
 {
     static const char greeting[] = "SSH-2.0-tunnel-agent\r\n\r\n";
+    const size_t line = sizeof "SSH-2.0-tunnel-agent" - 1;
     enum banner verdict = peek(socket, CHECK_TIMEOUT_MS, bytes, length);
-    if (verdict != BANNER_MORE || *length > 0)
+    *greeted = verdict == BANNER_MORE && *length == 0;
+    if (!*greeted)
         return verdict;
     if (send(socket, greeting, sizeof greeting - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         return BANNER_MORE;
     verdict = peek(socket, SILENCE_MS, bytes, length);
-    return verdict == BANNER_SSH ? BANNER_OTHER : verdict; /* the greeting has spoiled it */
+    bool echo = *length >= line && memcmp(bytes, greeting, line) == 0;
+    return verdict == BANNER_SSH && echo ? BANNER_OTHER : verdict;
 }
 
 static void say_no_banner(struct check *check, const struct endpoint *endpoint, enum banner verdict,
@@ -294,30 +299,43 @@ static void note_algorithms(struct endpoint *endpoint, ssh_session session)
              mac != NULL ? mac : "?");
 }
 
+static void shake_hands(struct check *check, struct endpoint *endpoint, int socket)
+{
+    ssh_session session = NULL;
+    endpoint->answers_ssh = true;
+    endpoint->handshake =
+        check_shake_hands(check, socket, check->site, endpoint->host_key, &session, &endpoint->why);
+    if (endpoint->handshake == HANDSHAKE_DONE || endpoint->handshake == HANDSHAKE_WRONG_HOST)
+        note_algorithms(endpoint, session);
+    check_hang_up(session);
+}
+
 static void visit(struct check *check, struct endpoint *endpoint)
 {
     struct fault fault = {""};
     struct attempt attempt = {.socket = check_open(endpoint, &fault)};
     char bytes[BANNER_SIZE], line[BANNER_SIZE];
     size_t length = 0;
-    if (attempt.socket < 0) {
-        check_say_fault(check, endpoint->name, &fault, "look at this machine's network");
-        return;
-    }
-    enum banner verdict = listen_to(attempt.socket, bytes, &length);
-    if (verdict != BANNER_SSH) {
+    bool greeted = false;
+    enum banner verdict = BANNER_MORE;
+    if (attempt.socket >= 0)
+        verdict = listen_to(attempt.socket, bytes, &length, &greeted);
+    if (attempt.socket >= 0 && verdict != BANNER_SSH) {
         say_no_banner(check, endpoint, verdict, bytes, length);
         attempt_close(&attempt);
         return;
     }
-    check_say(check, CHECK_PASS, endpoint->name, NULL, "%s", banner_line(bytes, length, line));
-    ssh_session session = NULL;
-    endpoint->answers_ssh = true;
-    endpoint->handshake = check_shake_hands(check, attempt.socket, check->site, endpoint->host_key,
-                                            &session, &endpoint->why);
-    if (endpoint->handshake == HANDSHAKE_DONE || endpoint->handshake == HANDSHAKE_WRONG_HOST)
-        note_algorithms(endpoint, session);
-    check_hang_up(session);
+    if (greeted) {
+        attempt_close(&attempt);
+        attempt.socket = check_open(endpoint, &fault);
+    }
+    if (attempt.socket < 0) {
+        check_say_fault(check, endpoint->name, &fault, "look at this machine's network");
+        return;
+    }
+    check_say(check, CHECK_PASS, endpoint->name, NULL, "%s%s", banner_line(bytes, length, line),
+              greeted ? ", when spoken to first: the port is shared with another service" : "");
+    shake_hands(check, endpoint, attempt.socket);
 }
 
 void check_banner(struct check *check)
