@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "check.h"
+#include "confine/confine.h"
 #include "enrol.h"
 #include "options.h"
 
@@ -36,11 +37,13 @@ static const char USAGE[] =
     "check   look at every link of the chain to the hub and the targets; changes nothing\n"
     "status  what the running agent does\n";
 
-/* The site's key and the token are in memory: no core dumps, no debuggers, private files. */
+/* The site's key and the token are in memory: no core dumps, no debuggers, private files;
+ * and whoever took over the process shall start no other program with them. */
 static void keep_secrets(void)
 {
     umask(077);
     secret_forbid_dumps();
+    confine_lightly();
     (void)signal(SIGPIPE, SIG_IGN);
 }
 

@@ -8,12 +8,15 @@
 #include <linux/landlock.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,23 +116,43 @@ static int ask_for_a_name(void)
     return 0;
 }
 
+static int ask_to_kill_the_parent(void)
+{
+    return outcome(kill(getppid(), 0));
+}
+
+static int ask_for_another_s_memory(void)
+{
+    char byte;
+    struct iovec mine = {&byte, 1}, its = {&byte, 1};
+    return outcome(process_vm_readv(getppid(), &mine, 1, &its, 1, 0));
+}
+
+static int ask_for_a_namespace(void)
+{
+    return outcome(unshare(CLONE_NEWUSER));
+}
+
 static const struct {
     int (*ask)(void);
-    int relaying, dialling;
+    int relaying, dialling, harmless;
 } questions[] = {
-    {ask_to_read, EPERM, 0},
-    {ask_to_write, EPERM, EPERM},
-    {ask_to_create, EPERM, EPERM},
-    {ask_for_internet, EPERM, 0},
-    {ask_for_unix, EPERM, EPERM},
-    {ask_to_listen, EPERM, EPERM},
-    {ask_to_fork, EPERM, EPERM},
-    {ask_for_a_thread, EPERM, 0},
-    {ask_to_execute, EPERM, EPERM},
-    {ask_to_trace, EPERM, EPERM},
-    {ask_for_writable_code, EPERM, EPERM},
-    {ask_to_turn_data_into_code, EPERM, EPERM},
-    {ask_for_a_name, EIO, 0},
+    {ask_to_read, EPERM, 0, 0},
+    {ask_to_write, EPERM, EPERM, 0},
+    {ask_to_create, EPERM, EPERM, 0},
+    {ask_for_internet, EPERM, 0, 0},
+    {ask_for_unix, EPERM, EPERM, 0},
+    {ask_to_listen, EPERM, EPERM, 0},
+    {ask_to_fork, EPERM, EPERM, 0},
+    {ask_for_a_thread, EPERM, 0, 0},
+    {ask_to_execute, EPERM, EPERM, EPERM},
+    {ask_to_trace, EPERM, EPERM, EPERM},
+    {ask_for_writable_code, EPERM, EPERM, EPERM},
+    {ask_to_turn_data_into_code, EPERM, EPERM, EPERM},
+    {ask_to_kill_the_parent, EPERM, EPERM, 0},
+    {ask_for_another_s_memory, EPERM, EPERM, EPERM},
+    {ask_for_a_namespace, EPERM, EPERM, EPERM},
+    {ask_for_a_name, EIO, 0, 0},
 };
 
 /* The answer's errno, from a child that confined itself. */
@@ -177,6 +200,14 @@ START_TEST(a_dialling_process)
 }
 END_TEST
 
+START_TEST(a_harmless_process)
+{
+    if (has_filters())
+        ck_assert_int_eq(answer(filter_install_harmless, questions[_i].ask),
+                         questions[_i].harmless);
+}
+END_TEST
+
 static int read_etc_alone(void)
 {
     static const char *const paths[] = {"/etc", "/not/there", "/usr/lib/os-release", NULL};
@@ -212,6 +243,7 @@ int main(void)
     int count = (int)(sizeof questions / sizeof *questions);
     tcase_add_loop_test(tests, a_relaying_process, 0, count);
     tcase_add_loop_test(tests, a_dialling_process, 0, count);
+    tcase_add_loop_test(tests, a_harmless_process, 0, count);
     tcase_add_test(tests, files_are_read_where_it_was_said);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

@@ -1,5 +1,5 @@
 /*
- * Giving up what a process of the hub does not need, once it has been told what it needs.
+ * Giving up what a process does not need, once it is known what it needs.
  */
 #ifndef CONFINE_CONFINE_H
 #define CONFINE_CONFINE_H
@@ -20,5 +20,8 @@ struct confinement {
  * `text` what is in force.  -1: the process must not go on. */
 int confine(const struct confinement *confinement, const char *user, char *text, size_t size,
             struct fault *fault) MUST_CHECK;
+/* For a process that opens files and sockets of its own: no new privileges, no program executed, no
+ * process traced, no code made from data; as far as the kernel has it. */
+void confine_lightly(void);
 
 #endif

@@ -8,8 +8,8 @@
  * filter below must refuse, because it goes past every rule about system calls. */
 void filter_refuse_io_uring(void);
 
-/* From now on every other system call fails with EPERM.  -1: this kernel has no seccomp filters,
- * and nothing has changed. */
+/* From now on every other system call (or, for the last, those it names) fails with EPERM.  -1:
+ * this kernel has no seccomp filters, and nothing has changed. */
 
 /* Bytes over descriptors that it was given: no file is opened, no socket made, no program executed,
  * no process traced or signalled. */
@@ -18,5 +18,8 @@ int filter_install_relaying(void);
  * opened to be read, code mapped from them (modules of the name service).  No program is executed,
  * nothing is written that was not open before, no local socket is reached. */
 int filter_install_dialling(void);
+/* Everything but what only an intruder would do: executing programs, tracing, reading another's
+ * memory, changing the kernel, mounts or namespaces, code that was written to. */
+int filter_install_harmless(void);
 
 #endif

@@ -87,6 +87,36 @@ static const int dialling[] = {
     SCMP_SYS(clock_nanosleep),
 };
 
+/* What nothing of ours ever does. */
+static const int harmful[] = {
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(reboot),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(setns),
+    SCMP_SYS(unshare),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+};
+
 static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
 
 static int keep(scmp_filter_ctx filter, const int *calls, size_t count)
@@ -173,4 +203,30 @@ int filter_install_relaying(void)
 int filter_install_dialling(void)
 {
     return install(keep_dialling);
+}
+
+static int refuse_harmful(scmp_filter_ctx filter)
+{
+    const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
+
+    for (size_t i = 0; i < sizeof harmful / sizeof *harmful; i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), harmful[i], 0) < 0)
+            return -1;
+    }
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1,
+                         SCMP_CMP(2, SCMP_CMP_MASKED_EQ, both, both)) < 0)
+        return -1;
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 1,
+                            SCMP_CMP(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
+}
+
+int filter_install_harmless(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int code = -1;
+
+    if (filter && refuse_harmful(filter) == 0 && seccomp_load(filter) == 0)
+        code = 0;
+    seccomp_release(filter);
+    return code;
 }
