@@ -273,7 +273,13 @@ stop_hub() {
     done
 }
 
-ctl() { "$CTL" --socket "$HUB_SOCKET" --yes "$@" 2> >(tee -a "$T/log/ctl.err" >&2); }
+# What it says on standard error is there when it returns, and kept.
+ctl() {
+    local said code=0
+    { said=$("$CTL" --socket "$HUB_SOCKET" --yes "$@" 2>&1 >&3 3>&-) || code=$?; } 3>&1
+    [ -z "$said" ] || printf '%s\n' "$said" | tee -a "$T/log/ctl.err" >&2
+    return "$code"
+}
 # field FILTER VERB...: what jq finds in the verb's data.
 field() {
     local filter=$1
