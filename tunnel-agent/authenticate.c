@@ -71,7 +71,7 @@ static enum authentication_result token_step(struct authentication *login, struc
     }
 }
 
-enum authentication_result authentication_step(struct authentication *login, struct fault *fault)
+static enum authentication_result step(struct authentication *login, struct fault *fault)
 {
     if (!login->at_token) {
         enum authentication_result result = key_step(login, fault);
@@ -81,4 +81,14 @@ enum authentication_result authentication_step(struct authentication *login, str
             return AUTHENTICATION_REFUSED;
     }
     return token_step(login, fault);
+}
+
+enum authentication_result authentication_step(struct authentication *login, struct fault *fault)
+{
+    enum authentication_result result = step(login, fault);
+    /* A hub that dies amid the login has refused nothing: the token may be spent, and on this key.
+     */
+    if (result == AUTHENTICATION_REFUSED && !ssh_is_connected(login->session))
+        return broken(login, fault);
+    return result;
 }
