@@ -227,8 +227,12 @@ int main(int count, char **words)
         return wrong_usage();
     prepare_process();
     swarm.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (swarm.epoll < 0 || libssh2_init(0) != 0)
+    if (swarm.epoll < 0)
         return 1;
+    if (libssh2_init(0) != 0) {
+        (void)close(swarm.epoll);
+        return 1;
+    }
     bool complete = read_sites(&swarm);
     if (complete) {
         run(&swarm);

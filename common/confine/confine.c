@@ -122,7 +122,7 @@ static void restrict_calls(const struct confinement *confinement, char *text, si
 int confine(const struct confinement *confinement, const char *user, char *text, size_t size,
             struct fault *fault)
 {
-    char calls[128] = ", sanitized build";
+    char calls[128] = "";
     size_t used;
 
     raise_descriptor_limit();
@@ -134,7 +134,8 @@ int confine(const struct confinement *confinement, const char *user, char *text,
     if (!SANITIZED)
         restrict_calls(confinement, calls, sizeof calls);
     used = strlen(text);
-    (void)snprintf(text + used, size - used, ", no_new_privs%s", calls);
+    (void)snprintf(text + used, size - used, ", no_new_privs%s",
+                   SANITIZED ? ", sanitized build" : calls);
     return 0;
 }
 
