@@ -34,9 +34,10 @@ struct transport {
     int events;       /* what `poll` watches */
 
     ssh_session session;
-    struct ssh_counter_struct counter;
-    uint64_t heard_bytes, heard_ms; /* the counter when last looked at, and since when */
-    uint64_t pumped_bytes;          /* the counter when libssh last had nothing more to read */
+    struct ssh_counter_struct counter;  /* bytes of the socket */
+    struct ssh_counter_struct messages; /* and what they hold, without padding and MACs */
+    uint64_t heard_bytes, heard_ms;     /* the counter when last looked at, and since when */
+    uint64_t pumped_bytes;              /* the counter when libssh last had nothing more to read */
     const struct transport_handlers *handlers;
     void *owner;
     int log_level; /* see transport_set_log_level */

@@ -146,14 +146,6 @@ static void pump(struct transport *transport)
     }
 }
 
-static void probe_send(struct transport *transport)
-{
-    transport->probe = PROBE_ASKED;
-    transport->probe_sent_ns = uv_hrtime();
-    transport->probe_bytes = transport->counter.in_bytes;
-    ssh_send_keepalive(transport->session);
-}
-
 /* A line that has become longer is believed after some answers. */
 static void note_floor(struct transport *transport)
 {
@@ -165,14 +157,8 @@ static void note_floor(struct transport *transport)
         transport->rtt_floor_us += (transport->rtt_us - floor) / 8;
 }
 
-/* ssh_send_keepalive does not say whether an answer came.  Any other call for a global request
- * does, because libssh has one place for all of them: while a request is pending, such a call
- * sends nothing and only tells how the pending one stands. */
-static void probe_collect(struct transport *transport)
+static void probe_done(struct transport *transport)
 {
-    transport->probe_bytes = transport->counter.in_bytes;
-    if (ssh_channel_cancel_forward(transport->session, NULL, 0) == SSH_AGAIN)
-        return;
     transport->probe = PROBE_IDLE;
     transport->rtt_us = (uv_hrtime() - transport->probe_sent_ns) / 1000;
     if (transport->rtt_us == 0)
@@ -180,6 +166,31 @@ static void probe_collect(struct transport *transport)
     note_floor(transport);
     if (transport->handlers->on_rtt)
         transport->handlers->on_rtt(transport->owner, transport->rtt_us);
+}
+
+/* The call reads, too, what is there already.  A quick peer's answer may be: a message of one byte
+ * (RFC 4254, 4), which libssh has then taken, so that none is pending any more. */
+static void probe_send(struct transport *transport)
+{
+    struct ssh_counter_struct before = transport->messages;
+
+    transport->probe = PROBE_ASKED;
+    transport->probe_sent_ns = uv_hrtime();
+    transport->probe_bytes = transport->counter.in_bytes;
+    ssh_send_keepalive(transport->session);
+    if (transport->messages.in_packets == before.in_packets + 1 &&
+        transport->messages.in_bytes == before.in_bytes + 1)
+        probe_done(transport);
+}
+
+/* ssh_send_keepalive does not say whether an answer came.  Any other call for a global request
+ * does, because libssh has one place for all of them: while a request is pending, such a call
+ * sends nothing and only tells how the pending one stands. */
+static void probe_collect(struct transport *transport)
+{
+    transport->probe_bytes = transport->counter.in_bytes;
+    if (ssh_channel_cancel_forward(transport->session, NULL, 0) != SSH_AGAIN)
+        probe_done(transport);
 }
 
 /* What came while the transport was held is looked at afterwards: an answer among it must not wait
@@ -386,7 +397,7 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
     TAILQ_INIT(&transport->dirty);
     TAILQ_INIT(&transport->paused);
     init_handles(transport);
-    ssh_set_counters(session, &transport->counter, NULL);
+    ssh_set_counters(session, &transport->counter, &transport->messages);
     /* Not a TCP socket in some tests: then there is nothing to set. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     set_buffers(descriptor);

@@ -1,0 +1,70 @@
+/* A keepalive's answer is found where it came, however quick the peer was; nothing else is asked.
+ */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ssh_pair.h"
+#include "suite.h"
+
+static struct ssh_pair pair;
+static unsigned quick; /* answers that are there before the call that asks has looked */
+
+/* libssh's: it looks for input before ssh_send_keepalive returns. */
+int poll(struct pollfd *polls, nfds_t count, int timeout_ms)
+{
+    struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+
+    int arrived = 0;
+
+    if (quick > 0 && ioctl(ssh_get_fd(pair.hub.session), FIONREAD, &arrived) == 0 && arrived > 0) {
+        quick--;
+        ck_assert_ptr_null(ssh_message_get(pair.hub.session)); /* libssh answers by itself */
+    }
+    return (int)syscall(SYS_ppoll, polls, count, timeout_ms < 0 ? NULL : &timeout, NULL, 0);
+}
+
+static void settle(void)
+{
+    for (int i = 0; i < 200; i++) {
+        ssh_pair_step(&pair, false);
+        usleep(100);
+    }
+}
+
+/* One keepalive each time, answered within the call or after it. */
+START_TEST(asks_once)
+{
+    const unsigned answers[] = {0, 1, 1, 0, 1};
+
+    pair = (struct ssh_pair){0};
+    ssh_pair_open(&pair);
+    settle();
+    unsigned messages = pair.hub.messages;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        uint64_t sent = transport_bytes_out(pair.site.transport);
+        uint64_t heard = transport_bytes_in(pair.site.transport);
+        quick = answers[i];
+        transport_probe(pair.site.transport);
+        settle();
+        ck_assert_uint_eq(quick, 0);
+        ck_assert_uint_gt(transport_bytes_out(pair.site.transport), sent);
+        ck_assert_uint_gt(transport_bytes_in(pair.site.transport), heard);
+        ck_assert_uint_gt(transport_rtt_us(pair.site.transport), 0);
+    }
+    ck_assert_uint_eq(pair.hub.messages, messages);
+    ssh_pair_close(&pair);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("probe");
+    TCase *tests = tcase_create("keepalive");
+
+    tcase_add_test(tests, asks_once);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
