@@ -701,10 +701,12 @@ def visit(mode, address, port, *arguments):
 
 
 def free(count, address="127.0.0.1"):
-    """Outside the range from which the kernel takes the ports of outgoing connections."""
+    """Outside the range from which the kernel takes the ports of outgoing connections; of those in
+    PORTS (FIRST-END), which scripts that run side by side do not share."""
+    first, end = map(int, os.environ.get("PORTS", "10000-32000").split("-"))
     ports = []
     while len(ports) < int(count):
-        port = random.randrange(10000, 32000)
+        port = random.randrange(first, end)
         with socket.socket(family_of(address)) as sock:
             try:
                 sock.bind((address, port))
