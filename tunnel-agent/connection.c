@@ -88,8 +88,8 @@ static void report(struct connection *connection, const struct stream_result *re
     struct connection_result outcome = {
         .address = connection->address,
         .port = connection->port,
-        .bytes_in = result != NULL ? result->from_channel_bytes : 0,
-        .bytes_out = result != NULL ? result->from_socket_bytes : 0,
+        .bytes_in = result->from_channel_bytes,
+        .bytes_out = result->from_socket_bytes,
         .failure = failure,
     };
     log_debug(KV("forward", connection->port), KV("connection", connection->id), SAY("closed"),
@@ -100,9 +100,14 @@ static void report(struct connection *connection, const struct stream_result *re
     connection->all->done(connection->all->owner, &outcome);
 }
 
+static void report_failure(struct connection *connection, const char *reason)
+{
+    report(connection, &(struct stream_result){.reason = reason}, reason);
+}
+
 static void fail(struct connection *connection, const char *reason)
 {
-    report(connection, NULL, reason); /* first, so that the hub knows why */
+    report_failure(connection, reason); /* first, so that the hub knows why */
     connections_refuse(connection->transport, connection->message);
     unlink_and_free(connection);
 }
@@ -133,7 +138,7 @@ static void on_target(void *owner, int socket)
         return;
     close(socket);
     ssh_channel_free(channel); /* closes it first */
-    report(connection, NULL, "out of memory");
+    report_failure(connection, "out of memory");
     unlink_and_free(connection);
 }
 

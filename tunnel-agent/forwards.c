@@ -160,13 +160,17 @@ static void on_outbound_changed(void *owner)
         send_answer(forwards);
 }
 
+static void log_refusal(const struct forward *forward)
+{
+    log_warning(KV("forward", forward->port), SAY("not published"), KV("reason", forward->reason));
+}
+
 static void log_refusals(const struct forwards *forwards)
 {
     for (size_t i = 0; i < forwards->list.count; i++) {
         const struct forward *forward = &forwards->list.items[i];
         if (forward->listed && !forward->allowed)
-            log_warning(KV("forward", forward->port), SAY("not published"),
-                        KV("reason", forward->reason));
+            log_refusal(forward);
     }
 }
 

@@ -22,6 +22,12 @@ struct making {
     struct plan *plan;
 };
 
+static int out_of_memory(struct fault *fault)
+{
+    (void)fault_set(fault, "out of memory");
+    return -1;
+}
+
 /* The next step; NULL: out of memory.  `before` and `after` are stolen. */
 static struct plan_step *add_step(struct making *making, enum plan_action action,
                                   enum plan_kind kind, const char *owner, const char *name,
@@ -58,7 +64,7 @@ static int add_difference(struct making *making, enum plan_kind kind, const char
         return 0;
     }
     *step = add_step(making, before ? PLAN_CHANGE : PLAN_ADD, kind, owner, name, before, after);
-    return *step ? 1 : fault_set(fault, "out of memory");
+    return *step ? 1 : out_of_memory(fault);
 }
 
 /* What the document does not name.  1 and the step that removes it, 0 when it stays. */
@@ -72,7 +78,7 @@ static int add_removal(struct making *making, enum plan_kind kind, const char *o
         return 0;
     }
     *step = add_step(making, PLAN_REMOVE, kind, owner, name, before, NULL);
-    return *step ? 1 : fault_set(fault, "out of memory");
+    return *step ? 1 : out_of_memory(fault);
 }
 
 /* --- grants --- */
@@ -269,7 +275,7 @@ static int take_person(struct plan_step *step, const struct operator_row *row, s
 {
     step->person = malloc(sizeof *step->person);
     if (!step->person)
-        return fault_set(fault, "out of memory");
+        return out_of_memory(fault);
     *step->person = *row;
     return 0;
 }
