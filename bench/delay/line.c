@@ -11,7 +11,7 @@
  *   line NAMESPACE NAMESPACE ROUND-TRIP-MS [MIB-A-SECOND]
  *
  * The namespaces are those of ip-netns(8); the devices are called `line`.  Setting them up is
- * line.sh's business.
+ * bench/sidebyside/world.py's business.
  */
 #define _GNU_SOURCE
 #include <errno.h>

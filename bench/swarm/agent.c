@@ -139,7 +139,8 @@ static enum progress step_redeeming(struct agent *agent)
 
 static enum progress step_logging_in(struct agent *agent)
 {
-    int rc = login(agent, agent->name);
+    const char *user = agent->swarm->options.user;
+    int rc = login(agent, user != NULL ? user : agent->name);
     if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED || rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
         agent->swarm->tally.refused++;
     else if (rc == 0)
@@ -176,6 +177,8 @@ static enum progress step_publishing(struct agent *agent)
 
 static enum progress step_up(struct agent *agent)
 {
+    if (agent->swarm->options.user != NULL)
+        return serve_turn(agent) ? LATER : LOST;
     if (list_read(agent) < 0 || list_publish(agent) < 0 || list_answer(agent) < 0 ||
         !serve_turn(agent))
         return LOST;
@@ -218,6 +221,11 @@ static void advance(struct agent *agent)
     enum agent_state next = STATES[agent->state].next;
     if (agent->state == AGENT_KEY_EXCHANGE && agent->token[0] != '\0')
         next = AGENT_PROVING_KEY;
+    if (agent->state == AGENT_LOGGING_IN && agent->swarm->options.user != NULL) {
+        next = AGENT_PUBLISHING;
+        agent->forwards[0] = (struct published){.address = "127.0.0.1", .wanted = true};
+        agent->forward_count = 1;
+    }
     set_state(agent, next, STATE_TIMEOUT_MS);
     if (next == AGENT_UP)
         came_up(agent);
@@ -273,12 +281,13 @@ void agent_dial(struct agent *agent)
         agent_failed(agent, "cannot connect");
 }
 
-/* The hub answers no probe of libssh2 that we could see; but it probes us when we are silent. */
+/* The hub answers no probe of libssh2 that we could see; but it probes us when we are silent.  A
+ * stock sshd does not. */
 static void check_liveness(struct agent *agent)
 {
     uint64_t now_ms = clock_monotonic_ms();
     int seconds = 0;
-    if (now_ms - agent->heard_ms >= DEAD_PEER_MS) {
+    if (agent->swarm->options.user == NULL && now_ms - agent->heard_ms >= DEAD_PEER_MS) {
         agent->swarm->tally.timeouts++;
         agent_failed(agent, "nothing heard from the hub");
         return;

@@ -36,11 +36,14 @@ static int wrong_usage(void)
 {
     (void)fputs(
         "usage: swarm --hub IPV4:PORT --sites FILE [--seed TEXT] [--seconds N] [--logins N]\n"
-        "             [--drop N] [--one-source] [--until-published] [--json]\n"
+        "             [--drop N] [--one-source] [--until-published] [--json] [--user NAME]\n"
+        "       swarm --show-key [--seed TEXT]\n"
         "  --sites   a site for each line: NAME TOKEN; the token is - for one that is enrolled\n"
         "  --seed    the sites' keys are made from it and their names\n"
         "  --logins  sessions are dropped once they have published, until there were so many\n"
-        "  --drop    sessions a second that are dropped, at random\n",
+        "  --drop    sessions a second that are dropped, at random\n"
+        "  --user    not a hub but a stock sshd: all log in as NAME with the key that --show-key\n"
+        "            prints, and publish any port\n",
         stderr);
     return 2;
 }
@@ -62,7 +65,7 @@ static bool read_options(struct options *options, int count, char **words)
         {"hub", 1, NULL, 'h'},     {"sites", 1, NULL, 's'},      {"seed", 1, NULL, 'k'},
         {"seconds", 1, NULL, 't'}, {"logins", 1, NULL, 'l'},     {"drop", 1, NULL, 'd'},
         {"json", 0, NULL, 'j'},    {"one-source", 0, NULL, 'o'}, {"until-published", 0, NULL, 'u'},
-        {NULL, 0, NULL, 0}};
+        {"user", 1, NULL, 'n'},    {"show-key", 0, NULL, 'w'},   {NULL, 0, NULL, 0}};
     int letter;
     bool good = true;
     *options = (struct options){.seed = "swarm"};
@@ -95,11 +98,18 @@ static bool read_options(struct options *options, int count, char **words)
         case 'u':
             options->until_published = true;
             break;
+        case 'n':
+            options->user = optarg;
+            break;
+        case 'w':
+            options->show_key = true;
+            break;
         default:
             return false;
         }
     }
-    return good && optind == count && options->address != NULL && options->sites != NULL;
+    return good && optind == count &&
+           (options->show_key || (options->address != NULL && options->sites != NULL));
 }
 
 static bool add_agent(struct swarm *swarm, const char *name, const char *token)
@@ -111,7 +121,8 @@ static bool add_agent(struct swarm *swarm, const char *name, const char *token)
     (void)snprintf(agent->name, sizeof agent->name, "%s", name);
     if (strcmp(token, "-") != 0)
         (void)snprintf(agent->token, sizeof agent->token, "%s", token);
-    (void)snprintf(seed, sizeof seed, "%.60s/%s", swarm->options.seed, name);
+    (void)snprintf(seed, sizeof seed, "%.60s/%s", swarm->options.seed,
+                   swarm->options.user != NULL ? "" : name);
     if (!key_from_seed(&agent->key, seed))
         return false;
     agent->signing = &agent->key;
@@ -138,6 +149,21 @@ static bool read_sites(struct swarm *swarm)
         return true;
     (void)fprintf(stderr, "swarm: no sites can be read from %s\n", swarm->options.sites);
     return false;
+}
+
+/* As a line of authorized_keys. */
+static int show_key(const struct options *options)
+{
+    char seed[2 * NAME_SIZE];
+    unsigned char text[2 * KEY_BLOB_SIZE];
+    struct key key;
+    (void)snprintf(seed, sizeof seed, "%.60s/", options->seed);
+    if (!key_from_seed(&key, seed))
+        return 1;
+    EVP_EncodeBlock(text, key.blob, KEY_BLOB_SIZE);
+    (void)printf("ssh-ed25519 %s\n", (char *)text);
+    key_release(&key);
+    return 0;
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -225,6 +251,8 @@ int main(int count, char **words)
     struct swarm swarm = {.began_ms = clock_monotonic_ms()};
     if (!read_options(&swarm.options, count, words))
         return wrong_usage();
+    if (swarm.options.show_key)
+        return show_key(&swarm.options);
     prepare_process();
     swarm.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (swarm.epoll < 0)

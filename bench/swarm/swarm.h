@@ -21,6 +21,7 @@
 
 struct options {
     const char *address, *sites, *seed;
+    const char *user; /* of a stock sshd: all log in as this one with one key; NULL: a hub */
     int port;
     uint64_t seconds;     /* 0: until a signal */
     uint64_t logins;      /* drop whoever has published, until there were so many */
@@ -28,6 +29,7 @@ struct options {
     bool one_source;      /* all from one address, as behind a CGNAT */
     bool until_published; /* end with the first time that all are */
     bool json;
+    bool show_key;
 };
 
 enum agent_state {

@@ -1,12 +1,19 @@
 /*
- * What is sent over a line, to measure it: one TCP connection that carries bytes one way as fast as
- * it can, or one byte to and fro.  It sets no socket option that a program with the kernel's
- * defaults would not set; what lies between both ends (nothing, or a tunnel) it does not know.
+ * What is sent through a tunnel, to measure it: visitors, and the target at its other end.  It sets
+ * no socket option but TCP_NODELAY; what lies between both ends (nothing, a long line, a tunnel) it
+ * does not know.  Each form prints one line of figures.
  *
  *   flow serve ADDRESS PORT                      the target; answers any number of visitors
- *   flow down|up ADDRESS PORT SECONDS [STREAMS]  MiB a second: of all, of the slowest, of the
- * fastest flow ping ADDRESS PORT COUNT                 microseconds of an exchange: p50, p99, the
- * longest
+ *
+ *   flow down|up ADDRESS PORT SECONDS [STREAMS]  MiB a second: all, the slowest, the fastest
+ * stream; MiB
+ *
+ *   flow ping ADDRESS PORT COUNT                 1-byte exchange, microseconds: p50, p99, longest
+ *
+ *   flow short ADDRESS PORT SECONDS [AT-ONCE]    connections a second with one exchange each
+ *
+ *   flow hold|stall ADDRESS PORT COUNT           connections that do nothing, or that ask for bytes
+ *                                                and read none, until standard input ends
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,11 +25,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define STREAMS_MAX 1000
+#define STREAMS_MAX 4000
 #define MIB         1048576.0
 
 static uint8_t bytes[1 << 20];
@@ -30,7 +38,8 @@ static uint8_t bytes[1 << 20];
 struct visit {
     pthread_t thread;
     int socket;
-    double seconds, rate;
+    double seconds, rate, mib;
+    char **where; /* short ones only */
 };
 
 static double now(void)
@@ -140,7 +149,8 @@ static void *receive(void *argument)
 
     while (room && now() < end && (got = recv(self->socket, room, sizeof bytes, 0)) > 0)
         total += (uint64_t)got;
-    self->rate = (double)total / MIB / (now() - start);
+    self->mib = (double)total / MIB;
+    self->rate = self->mib / (now() - start);
     free(room);
     close(self->socket);
     return NULL;
@@ -158,7 +168,8 @@ static void *feed(void *argument)
     shutdown(self->socket, SHUT_WR);
     if (recv(self->socket, &total, sizeof total, MSG_WAITALL) != sizeof total)
         die("no answer from the target");
-    self->rate = (double)total / MIB / (now() - start);
+    self->mib = (double)total / MIB;
+    self->rate = self->mib / (now() - start);
     close(self->socket);
     return NULL;
 }
@@ -166,7 +177,7 @@ static void *feed(void *argument)
 static int throughput(char **words, char what, double seconds, int streams)
 {
     static struct visit visits[STREAMS_MAX];
-    double sum = 0, slowest = 1e12, fastest = 0;
+    double sum = 0, slowest = 1e12, fastest = 0, mib = 0;
 
     for (int i = 0; i < streams; i++) {
         visits[i].socket = visit(words, what);
@@ -179,10 +190,11 @@ static int throughput(char **words, char what, double seconds, int streams)
     for (int i = 0; i < streams; i++) {
         pthread_join(visits[i].thread, NULL);
         sum += visits[i].rate;
+        mib += visits[i].mib;
         slowest = visits[i].rate < slowest ? visits[i].rate : slowest;
         fastest = visits[i].rate > fastest ? visits[i].rate : fastest;
     }
-    printf("%.2f %.2f %.2f\n", sum, slowest, fastest);
+    printf("%.2f %.2f %.2f %.2f\n", sum, slowest, fastest, mib);
     return 0;
 }
 
@@ -214,20 +226,106 @@ static int ping(char **words, size_t count)
     return 0;
 }
 
+/* --- short connections --- */
+
+static void exchange(int connection)
+{
+    char byte;
+
+    if (recv(connection, &byte, 1, 0) != 1)
+        die("the first exchange");
+}
+
+static void *come_and_go(void *argument)
+{
+    struct visit *self = argument;
+    double start = now(), end = start + self->seconds;
+    uint64_t total = 0;
+
+    while (now() < end) {
+        int connection = visit(self->where, 'p');
+        exchange(connection);
+        close(connection);
+        total++;
+    }
+    self->rate = (double)total / (now() - start);
+    return NULL;
+}
+
+static int come_often(char **words, double seconds, int at_once)
+{
+    static struct visit visits[STREAMS_MAX];
+    double sum = 0;
+
+    for (int i = 0; i < at_once; i++) {
+        visits[i] = (struct visit){.seconds = seconds, .where = words};
+        if (pthread_create(&visits[i].thread, NULL, come_and_go, &visits[i]) != 0)
+            die("a thread");
+    }
+    for (int i = 0; i < at_once; i++) {
+        pthread_join(visits[i].thread, NULL);
+        sum += visits[i].rate;
+    }
+    printf("%.2f\n", sum);
+    return 0;
+}
+
+/* --- those who are only there --- */
+
+static int stay(char **words, char what, int count)
+{
+    char byte;
+
+    for (int i = 0; i < count; i++) {
+        int connection = visit(words, what);
+        if (what == 'p')
+            exchange(connection);
+    }
+    printf("%d\n", count);
+    fflush(stdout);
+    return read(STDIN_FILENO, &byte, 1) < 0;
+}
+
+/* A descriptor for each connection. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int wrong_usage(void)
+{
+    fprintf(stderr, "usage: flow serve ADDRESS PORT\n"
+                    "       flow down|up ADDRESS PORT SECONDS [STREAMS]\n"
+                    "       flow ping ADDRESS PORT COUNT\n"
+                    "       flow short ADDRESS PORT SECONDS [AT-ONCE]\n"
+                    "       flow hold|stall ADDRESS PORT COUNT\n");
+    return 2;
+}
+
 int main(int count, char **words)
 {
-    int streams = count > 5 ? atoi(words[5]) : 1;
+    int at_once = count > 5 ? atoi(words[5]) : 1;
+    double amount = count > 4 ? atof(words[4]) : 0;
+    const char *what = count > 1 ? words[1] : "";
 
     signal(SIGPIPE, SIG_IGN);
-    if (count == 4 && strcmp(words[1], "serve") == 0)
+    raise_limit();
+    if (count == 4 && strcmp(what, "serve") == 0)
         return serve(words + 2);
-    if (count < 5 || streams < 1 || streams > STREAMS_MAX || atof(words[4]) <= 0) {
-        fprintf(stderr, "usage: flow serve ADDRESS PORT\n"
-                        "       flow down|up ADDRESS PORT SECONDS [STREAMS]\n"
-                        "       flow ping ADDRESS PORT COUNT\n");
-        return 2;
-    }
-    if (strcmp(words[1], "ping") == 0)
-        return ping(words + 2, (size_t)atoi(words[4]));
-    return throughput(words + 2, words[1][0], atof(words[4]), streams);
+    if (count < 5 || at_once < 1 || at_once > STREAMS_MAX || amount <= 0)
+        return wrong_usage();
+    if (strcmp(what, "down") == 0 || strcmp(what, "up") == 0)
+        return throughput(words + 2, what[0], amount, at_once);
+    if (strcmp(what, "ping") == 0)
+        return ping(words + 2, (size_t)amount);
+    if (strcmp(what, "short") == 0)
+        return come_often(words + 2, amount, at_once);
+    if (strcmp(what, "hold") == 0 || strcmp(what, "stall") == 0)
+        return stay(words + 2, what[0] == 'h' ? 'p' : 'd', (int)amount);
+    return wrong_usage();
 }
