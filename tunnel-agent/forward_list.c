@@ -62,6 +62,7 @@ static int read_entry(const json_t *entry, struct forward *out, struct fault *fa
         return fault_set(fault, "an address of %zu characters", strlen(address));
     out->port = (uint16_t)port;
     out->listed = true;
+    out->unpublished = json_is_false(json_object_get(entry, "published"));
     if (read_timeout(json_object_get(entry, "connect_timeout_ms"), out, fault) != 0)
         return -1;
     return host_port_parse(target, false, &out->target, fault);
@@ -98,15 +99,29 @@ static void judge(struct forward *forward, const struct text_list *allow_targets
         forward->reason[0] = '\0';
 }
 
-/* The newer entry goes on where the older one stands. */
+/* The newer entry goes on where the older one stands, unless the hub withdrew it meanwhile: between
+ * two lists that were read, it may have been off the list and on it again. */
 static void carry_over(struct forward *newer, const struct forward *older)
 {
+    bool unpublished = newer->unpublished;
     struct host_port target = newer->target;
     uint64_t connect_timeout_ms = newer->connect_timeout_ms;
     *newer = *older;
     newer->target = target;
     newer->connect_timeout_ms = connect_timeout_ms;
+    newer->unpublished = unpublished;
     newer->listed = true;
+}
+
+static void find_lost(struct forward_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct forward *forward = &list->items[i];
+        if (!forward->listed || !forward->unpublished || forward->state != FORWARD_PUBLISHED)
+            continue;
+        forward->state = FORWARD_ABSENT;
+        list->lost++;
+    }
 }
 
 /* Merges two sorted arrays into `merged`; of the old ones, only those still published stay. */
@@ -169,6 +184,7 @@ int forward_list_apply(struct forward_list *list, const json_t *snapshot,
     list->count = count;
     list->generation = generation;
     forward_list_judge(list, allow_targets);
+    find_lost(list);
     forward_list_sweep(list);
     return 0;
 failed:
@@ -219,6 +235,19 @@ enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
     return FORWARD_PUBLISH;
 }
 
+void forward_asked(struct forward *forward)
+{
+    forward->state = FORWARD_PUBLISHING;
+    forward->unpublished = false;
+}
+
+bool forward_granted(struct forward *forward)
+{
+    forward->state = forward->unpublished ? FORWARD_ABSENT : FORWARD_PUBLISHED;
+    forward->reason[0] = '\0';
+    return forward->state == FORWARD_PUBLISHED;
+}
+
 uint64_t forward_list_retry_ms(const struct forward_list *list)
 {
     uint64_t soonest = UINT64_MAX;
@@ -232,7 +261,7 @@ uint64_t forward_list_retry_ms(const struct forward_list *list)
 
 void forward_list_tally(const struct forward_list *list, struct forward_tally *out)
 {
-    *out = (struct forward_tally){.answers = out->answers};
+    *out = (struct forward_tally){.answers = out->answers, .lost = list->lost};
     for (size_t i = 0; i < list->count; i++) {
         const struct forward *item = &list->items[i];
         bool published = item->state == FORWARD_PUBLISHED || item->state == FORWARD_CANCELLING;

@@ -31,6 +31,7 @@ struct forward {
     uint64_t connect_timeout_ms; /* 0: the hub leaves it to target_timeout */
     bool listed;                 /* in the newest snapshot */
     bool allowed;                /* by allow_targets */
+    bool unpublished; /* the newest snapshot said that this session does not publish it */
     enum forward_state state;
     uint64_t retry_at_ms;
     char reason[FORWARD_REASON_SIZE]; /* why it is not published; "" when it is */
@@ -44,6 +45,7 @@ struct forward_list {
     uint64_t generation;
     size_t count;
     struct forward *items; /* sorted by port, then address */
+    uint64_t lost;         /* how many were published until a snapshot said that they are not */
 };
 
 enum forward_work { FORWARD_NOTHING, FORWARD_PUBLISH, FORWARD_CANCEL };
@@ -62,6 +64,12 @@ void forward_list_offline(struct forward_list *list);
 /* What to do next, and with which (borrowed until the list changes). */
 enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
                                     struct forward **forward);
+/* It is asked for from now on. */
+void forward_asked(struct forward *forward);
+/* The hub granted it.  False: a snapshot that came meanwhile says otherwise, and which of the two
+ * is newer cannot be told, so that it is due again; the hub grants twice what it publishes already.
+ */
+bool forward_granted(struct forward *forward);
 /* When a refused one is due again; UINT64_MAX: none is. */
 uint64_t forward_list_retry_ms(const struct forward_list *list);
 /* How many have come how far (watchdog.h). */

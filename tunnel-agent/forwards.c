@@ -221,8 +221,8 @@ static int read_lines(struct forwards *forwards, struct fault *fault)
 static void published(struct forward *forward)
 {
     char target[HOST_PORT_SIZE];
-    forward->state = FORWARD_PUBLISHED;
-    forward->reason[0] = '\0';
+    if (!forward_granted(forward))
+        return;
     log_info(KV("forward", forward->port), SAY("published"), KV("address", forward->address),
              KV("target", host_port_format(forward->target.host, forward->target.port, target)));
 }
@@ -286,7 +286,10 @@ static bool begin_request(struct forwards *forwards)
     forwards->asked_ms = now;
     text_copy(forwards->address, sizeof forwards->address, forward->address);
     forwards->port = forward->port;
-    forward->state = work == FORWARD_PUBLISH ? FORWARD_PUBLISHING : FORWARD_CANCELLING;
+    if (work == FORWARD_PUBLISH)
+        forward_asked(forward);
+    else
+        forward->state = FORWARD_CANCELLING;
     return true;
 }
 

@@ -41,6 +41,17 @@ static enum watchdog_verdict judge_refused(struct watchdog *watchdog,
     return WATCHDOG_RESTART;
 }
 
+/* The requests are on their way already (forward_list.c): this is for those who read `status`. */
+static enum watchdog_verdict judge_lost(struct watchdog *watchdog,
+                                        const struct forward_tally *tally, struct fault *why)
+{
+    uint64_t count = tally->lost - watchdog->lost;
+    watchdog->lost = tally->lost;
+    (void)fault_set(why, "the hub did not publish %llu of the forwards any more: asking again",
+                    (unsigned long long)count);
+    return WATCHDOG_ASK_AGAIN;
+}
+
 static enum watchdog_verdict judge_silence(struct watchdog *watchdog,
                                            const struct forward_tally *tally, uint64_t now_ms,
                                            struct fault *why)
@@ -71,5 +82,7 @@ enum watchdog_verdict watchdog_judge(struct watchdog *watchdog, const struct for
     if (all_refused)
         return judge_refused(watchdog, tally, now_ms, why);
     watchdog->refused_ms = tally->published > 0 ? 0 : watchdog->refused_ms;
+    if (tally->lost != watchdog->lost)
+        return judge_lost(watchdog, tally, why);
     return settled ? WATCHDOG_FINE : judge_silence(watchdog, tally, now_ms, why);
 }

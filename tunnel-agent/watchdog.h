@@ -22,6 +22,7 @@ struct forward_tally {
     size_t wanted, published, refused;
     size_t leaving;   /* published still, though they should not be */
     uint64_t answers; /* of the hub to requests for forwards */
+    uint64_t lost;    /* published, until the hub's list said that they are not; ever */
 };
 
 enum watchdog_verdict { WATCHDOG_FINE, WATCHDOG_ASK_AGAIN, WATCHDOG_RESTART };
@@ -30,6 +31,7 @@ struct watchdog { /* zero-initialised is fresh */
     bool watching;
     bool asked;           /* again, since the last answer */
     uint64_t answers;     /* at the last look */
+    uint64_t lost;        /* at the last look, also at one of an earlier session */
     uint64_t progress_ms; /* the last answer, or the beginning of the disagreement */
     uint64_t refused_ms;  /* since when all are refused; 0: they are not */
     uint64_t patience_ms; /* with all refused; 0: the shortest */

@@ -109,6 +109,42 @@ START_TEST(comes_back_before_it_was_cancelled)
 }
 END_TEST
 
+#define HUB_SAYS(n, published)                                                                     \
+    SNAPSHOT(n, "{\"address\":\"127.0.0.1\",\"port\":1,\"target\":\"10.0.0.1:80\","                \
+                "\"published\":" published "}")
+
+START_TEST(withdrawn_by_the_hub_and_listed_again)
+{
+    ck_assert_int_eq(apply(HUB_SAYS(1, "false")), 0);
+    ck_assert_str_eq(settle(), "+1");
+    ck_assert_int_eq(apply(HUB_SAYS(2, "true")), 0);
+    ck_assert_str_eq(settle(), "");
+    ck_assert_uint_eq(list.lost, 0);
+    ck_assert_int_eq(apply(HUB_SAYS(4, "false")), 0);
+    ck_assert_uint_eq(list.lost, 1);
+    ck_assert_str_eq(settle(), "+1");
+}
+END_TEST
+
+/* Answer and list come by different ways: whichever is read first, the end is right. */
+START_TEST(withdrawn_while_it_is_being_published)
+{
+    struct forward *forward;
+    ck_assert_int_eq(apply(HUB_SAYS(1, "false")), 0);
+    ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
+    forward_asked(forward);
+    ck_assert_int_eq(apply(HUB_SAYS(3, "false")), 0);
+    ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_NOTHING);
+    forward = forward_list_find(&list, "127.0.0.1", 1);
+    ck_assert(!forward_granted(forward));
+    ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
+    forward_asked(forward);
+    ck_assert(forward_granted(forward));
+    ck_assert_str_eq(settle(), "");
+    ck_assert_uint_eq(list.lost, 0);
+}
+END_TEST
+
 START_TEST(target_that_is_no_longer_allowed_is_cancelled)
 {
     ck_assert_int_eq(apply(SNAPSHOT(1, ENTRY(1, "10.0.0.1:80"))), 0);
@@ -253,6 +289,8 @@ int main(void)
     tcase_add_test(tests, next_snapshot_changes_only_the_difference);
     tcase_add_test(tests, leaves_while_it_is_being_published);
     tcase_add_test(tests, comes_back_before_it_was_cancelled);
+    tcase_add_test(tests, withdrawn_by_the_hub_and_listed_again);
+    tcase_add_test(tests, withdrawn_while_it_is_being_published);
     tcase_add_test(tests, target_that_is_no_longer_allowed_is_cancelled);
     tcase_add_test(tests, refused_one_is_tried_again_when_due);
     tcase_add_test(tests, a_grant_has_its_own_timeout);

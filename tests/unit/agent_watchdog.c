@@ -7,12 +7,12 @@
 
 static struct watchdog watchdog;
 static struct fault why;
-static uint64_t now_ms;
+static uint64_t now_ms, lost;
 
 static enum watchdog_verdict look(size_t wanted, size_t published, size_t refused, size_t leaving,
                                   uint64_t answers)
 {
-    const struct forward_tally tally = {wanted, published, refused, leaving, answers};
+    const struct forward_tally tally = {wanted, published, refused, leaving, answers, lost};
     why.text[0] = '\0';
     return watchdog_judge(&watchdog, &tally, now_ms, &why);
 }
@@ -60,6 +60,20 @@ START_TEST(slow_answers_are_progress)
         ck_assert_int_eq(look(4096, answers, 0, 0, answers), WATCHDOG_FINE);
         now_ms += WATCHDOG_REPAIR_MS - 1;
     }
+}
+END_TEST
+
+START_TEST(the_hub_lost_some)
+{
+    fresh();
+    ck_assert_int_eq(look(3, 3, 0, 0, 3), WATCHDOG_FINE);
+    lost = 2;
+    ck_assert_int_eq(look(3, 1, 0, 0, 3), WATCHDOG_ASK_AGAIN);
+    ck_assert_ptr_nonnull(strstr(why.text, "did not publish 2 of the forwards"));
+    ck_assert_int_eq(look(3, 3, 0, 0, 5), WATCHDOG_FINE);
+    watchdog_reset(&watchdog);
+    ck_assert_int_eq(look(3, 3, 0, 0, 5), WATCHDOG_FINE);
+    lost = 0;
 }
 END_TEST
 
@@ -176,6 +190,7 @@ int main(void)
     tcase_add_test(tests, all_is_well_for_ever);
     tcase_add_test(tests, no_answer);
     tcase_add_test(tests, slow_answers_are_progress);
+    tcase_add_test(tests, the_hub_lost_some);
     tcase_add_test(tests, a_new_session_begins_anew);
     tcase_add_test(tests, all_refused);
     tcase_add_test(tests, patience_starts_over_after_success);

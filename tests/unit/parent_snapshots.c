@@ -5,6 +5,7 @@
 #include "parent/forwards.h"
 #include "parent/outbound.h"
 #include "parent/peer_text.h"
+#include "parent/sessions.h"
 #include "parent/sites.h"
 #include "parent/snapshots.h"
 #include "suite.h"
@@ -58,16 +59,20 @@ START_TEST(holds_what_an_agent_has_to_know)
     ck_assert_int_eq(public_key_from_line("ssh-ed25519 " CURRENT, &hub.keys.keys[0], NULL), 0);
     ck_assert_int_eq(public_key_from_line("ssh-ed25519 " STANDBY, &hub.keys.keys[1], NULL), 0);
     json_t *wanted =
-        json_pack("{s:i, s:[{s:s, s:i, s:s}], s:[{s:s, s:s}], s:[s, s]}", "generation", 7,
+        json_pack("{s:i, s:[{s:s, s:i, s:s, s:b}], s:[{s:s, s:s}], s:[s, s]}", "generation", 7,
                   "forwards", "address", "127.0.0.1", "port", 8443, "target", "192.168.1.10:443",
-                  "outbound", "listen", "127.0.0.1:5432", "target", "db.example:5432", "host_keys",
-                  "ssh-ed25519 " CURRENT, "ssh-ed25519 " STANDBY);
-    json_t *snapshot = snapshot_json(&site);
+                  "published", 0, "outbound", "listen", "127.0.0.1:5432", "target",
+                  "db.example:5432", "host_keys", "ssh-ed25519 " CURRENT, "ssh-ed25519 " STANDBY);
+    struct session publisher = {.site = &site}, other = {.site = &site};
+    on.session = &publisher;
+    json_t *snapshot = snapshot_json(&site, &other);
     ck_assert(json_equal(snapshot, wanted));
     json_decref(snapshot);
+    json_t *forward = json_array_get(json_object_get(wanted, "forwards"), 0);
+    (void)json_object_set_new(forward, "published", json_true());
     site.rotate = true;
     (void)json_object_set_new(wanted, "rotate", json_true());
-    snapshot = snapshot_json(&site);
+    snapshot = snapshot_json(&site, &publisher);
     ck_assert(json_equal(snapshot, wanted));
     json_decref(snapshot);
     json_decref(wanted);

@@ -65,6 +65,11 @@ static void publish_now(struct session *session, const struct publish_request *r
     struct fault fault = {""};
     struct forward *forward =
         choose_forward(session->site, request->address, request->port, &fault);
+    /* An agent that read in an older list that it is not published asks once more. */
+    if (forward && forward->session == session && session->following) {
+        session_reply_port(session, request->request, forward->grant.port);
+        return;
+    }
     if (!forward || forward_publish(forward, session, request->address, &fault) != 0) {
         refuse_port(session, request->request, request->port, fault.text);
         return;

@@ -37,15 +37,16 @@ static json_t *list_outbound(const struct site *site)
     return list;
 }
 
-json_t *snapshot_json(const struct site *site)
+json_t *snapshot_json(const struct site *site, const struct session *session)
 {
     json_t *forwards = json_array();
     for (size_t i = 0; i < site->forward_count; i++) {
         const struct grant *grant = &site->forwards[i]->grant;
         if (!grant->enabled || site->forwards[i]->expired)
             continue;
-        json_t *forward = json_pack("{s:s, s:i, s:s}", "address", grant->address, "port",
-                                    (int)grant->port, "target", grant->target);
+        json_t *forward =
+            json_pack("{s:s, s:i, s:s, s:b}", "address", grant->address, "port", (int)grant->port,
+                      "target", grant->target, "published", site->forwards[i]->session == session);
         if (forward && grant->policy.connect_timeout_ms != 0)
             (void)json_object_set_new(forward, "connect_timeout_ms",
                                       json_integer((json_int_t)grant->policy.connect_timeout_ms));
@@ -88,7 +89,7 @@ static void send_piece(void *owner, const char *data, size_t length, bool last)
 void snapshot_send(struct session *session)
 {
     size_t length = 0;
-    json_t *snapshot = snapshot_json(session->site);
+    json_t *snapshot = snapshot_json(session->site, session);
     char *line = snapshot ? frame_text(snapshot, &length) : NULL;
     json_decref(snapshot);
     if (!line) {

@@ -12,8 +12,9 @@ struct session;
 struct site;
 
 /* {"generation": 7, "forwards": [...], "outbound": [...], "host_keys": [...]}, and "rotate": true
- * while the site is asked for a new key; NULL when out of memory. */
-json_t *snapshot_json(const struct site *site);
+ * while the site is asked for a new key; "published" is true where this session publishes it.  NULL
+ * when out of memory. */
+json_t *snapshot_json(const struct site *site, const struct session *session);
 /* Sends the present list to a session that follows. */
 void snapshot_send(struct session *session);
 
