@@ -47,18 +47,43 @@ enum policy_verdict policy_keep(const struct policy *policy, const char *visitor
     return POLICY_ADMITS;
 }
 
-/* A second begins with the first visitor after the last one was over.  A clock that went back
- * begins a second too, but gives nothing back. */
+static unsigned newest(const struct policy_usage *usage)
+{
+    return (usage->rate_oldest + usage->rate_groups - 1) % POLICY_RATE_GROUPS;
+}
+
+static void begin_group(struct policy_usage *usage, uint64_t now_ms, uint64_t count)
+{
+    usage->rate_groups++;
+    usage->rate_first_ms = now_ms;
+    usage->rate_last_ms[newest(usage)] = now_ms;
+    usage->rate_count[newest(usage)] = (uint32_t)count;
+}
+
+/* A clock that went back gives nothing back: all that it knew came just now. */
+static void slide(struct policy_usage *usage, uint64_t now_ms)
+{
+    if (usage->rate_groups > 0 && now_ms < usage->rate_last_ms[newest(usage)]) {
+        usage->rate_groups = 0;
+        begin_group(usage, now_ms, usage->rate_taken);
+    }
+    while (usage->rate_groups > 0 &&
+           now_ms - usage->rate_last_ms[usage->rate_oldest] >= SECOND_MS) {
+        usage->rate_taken -= usage->rate_count[usage->rate_oldest];
+        usage->rate_oldest = (usage->rate_oldest + 1) % POLICY_RATE_GROUPS;
+        usage->rate_groups--;
+    }
+}
+
 static bool take_token(uint64_t max_rate, struct policy_usage *usage, uint64_t now_ms)
 {
-    if (now_ms < usage->rate_since_ms) {
-        usage->rate_since_ms = now_ms;
-    } else if (now_ms - usage->rate_since_ms >= SECOND_MS) {
-        usage->rate_since_ms = now_ms;
-        usage->rate_taken = 0;
-    }
+    slide(usage, now_ms);
     if (usage->rate_taken >= max_rate)
         return false;
+    if (usage->rate_groups == 0 || now_ms - usage->rate_first_ms >= POLICY_RATE_GROUP_MS)
+        begin_group(usage, now_ms, 0);
+    usage->rate_last_ms[newest(usage)] = now_ms;
+    usage->rate_count[newest(usage)]++;
     usage->rate_taken++;
     return true;
 }

@@ -47,11 +47,20 @@ const char *policy_verdict_name(enum policy_verdict verdict);
 /* "the visitor's network is not allowed", ...: for log lines and an operator's client. */
 const char *policy_verdict_text(enum policy_verdict verdict);
 
-/* What is in use; zeroed at first.  A second begins with the first visitor after the last second
- * was over; max_rate are admitted in each. */
+#define POLICY_RATE_GROUP_MS 32
+#define POLICY_RATE_GROUPS   34 /* as many as a second has, and what sticks out at both its ends */
+
+/* What is in use; zeroed at first.  The rate is a window that slides: max_rate are admitted in any
+ * second, whenever it begins.  Visitors within POLICY_RATE_GROUP_MS of each other are remembered
+ * together and leave the window with the last of them, so that the window errs to its own side, and
+ * up to 30 a second not at all when they come one by one. */
 struct policy_usage {
-    uint64_t connections; /* the caller counts */
-    uint64_t rate_taken, rate_since_ms;
+    uint64_t connections;                      /* the caller counts */
+    uint64_t rate_taken;                       /* in the second that ends now */
+    uint64_t rate_last_ms[POLICY_RATE_GROUPS]; /* a ring: `rate_groups` from `rate_oldest` on */
+    uint32_t rate_count[POLICY_RATE_GROUPS];
+    uint64_t rate_first_ms; /* of the newest group */
+    unsigned rate_oldest, rate_groups;
 };
 
 /* Judges one visitor (an address literal, v4-mapped counts as v4), and takes its token of the rate
