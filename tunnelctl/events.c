@@ -87,7 +87,8 @@ static enum outcome follow(struct invocation *invocation, struct fault *fault)
     for (;;) {
         json_t *event = NULL;
         fflush(invocation->out);
-        int result = control_client_next_event(invocation->client, &event, fault);
+        int result =
+            control_client_next_event(invocation->client, fileno(invocation->out), &event, fault);
         if (result == CONTROL_INTERRUPTED)
             return DONE;
         if (result < 0)

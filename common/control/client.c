@@ -6,6 +6,7 @@
 #include "control/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -125,7 +126,18 @@ static int receive_some(struct control_client *client, struct fault *fault)
     return result < 0 ? CONTROL_UNREACHABLE : 0;
 }
 
-static int next_line(struct control_client *client, json_t **line, struct fault *fault)
+/* A poll that fails is no reason to give up: then receiving tells. */
+static int wait_for_bytes(const struct control_client *client, int reader)
+{
+    struct pollfd ends[] = {{.fd = client->fd, .events = POLLIN}, {.fd = reader}};
+    if (reader < 0)
+        return 0;
+    if (poll(ends, 2, -1) < 0)
+        return errno == EINTR ? CONTROL_INTERRUPTED : 0;
+    return (ends[1].revents & (POLLERR | POLLHUP)) != 0 ? CONTROL_INTERRUPTED : 0;
+}
+
+static int next_line(struct control_client *client, int reader, json_t **line, struct fault *fault)
 {
     for (;;) {
         int result = frames_next(&client->frames, line, fault);
@@ -135,7 +147,9 @@ static int next_line(struct control_client *client, json_t **line, struct fault 
             fault_prefix(fault, "reply from %s", client->path);
             return CONTROL_UNREACHABLE;
         }
-        result = receive_some(client, fault);
+        result = wait_for_bytes(client, reader);
+        if (result == 0)
+            result = receive_some(client, fault);
         if (result < 0)
             return result;
     }
@@ -167,7 +181,7 @@ int control_client_call(struct control_client *client, const char *verb, json_t 
     set_patience(client->fd, SO_RCVTIMEO, PATIENCE_S);
     json_t *reply = NULL;
     do
-        result = next_line(client, &reply, fault);
+        result = next_line(client, -1, &reply, fault);
     while (result == CONTROL_INTERRUPTED);
     if (result < 0)
         return result;
@@ -186,11 +200,12 @@ int control_client_call(struct control_client *client, const char *verb, json_t 
     return result;
 }
 
-int control_client_next_event(struct control_client *client, json_t **event, struct fault *fault)
+int control_client_next_event(struct control_client *client, int reader, json_t **event,
+                              struct fault *fault)
 {
     set_patience(client->fd, SO_RCVTIMEO, 0);
     json_t *line = NULL;
-    int result = next_line(client, &line, fault);
+    int result = next_line(client, reader, &line, fault);
     if (result < 0)
         return result;
     json_t *found = json_object_get(line, "event");

@@ -144,13 +144,13 @@ START_TEST(events_follow_the_reply_until_the_end)
     json_t *data = NULL, *event = NULL;
     ck_assert_int_eq(control_client_call(client, "events", NULL, &data, &fault), 0);
     json_decref(data);
-    ck_assert_int_eq(control_client_next_event(client, &event, &fault), 0);
+    ck_assert_int_eq(control_client_next_event(client, -1, &event, &fault), 0);
     ck_assert_str_eq(json_string_value(json_object_get(event, "event")), "site.online");
     json_decref(event);
-    ck_assert_int_eq(control_client_next_event(client, &event, &fault), 0);
+    ck_assert_int_eq(control_client_next_event(client, -1, &event, &fault), 0);
     ck_assert_str_eq(json_string_value(json_object_get(event, "event")), "site.offline");
     json_decref(event);
-    ck_assert_int_eq(control_client_next_event(client, &event, &fault), CONTROL_UNREACHABLE);
+    ck_assert_int_eq(control_client_next_event(client, -1, &event, &fault), CONTROL_UNREACHABLE);
     control_client_close(client);
     stop_peer();
 }
