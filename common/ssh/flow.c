@@ -170,6 +170,13 @@ static void note_window(struct stream *stream)
         transport_probe(transport);
 }
 
+void flow_begin(struct stream *stream, size_t buffered)
+{
+    stream->waiting_max = stream->window.outstanding + BUFFERED_MAX;
+    stream->buffered = buffered;
+    window_used(&stream->window, buffered);
+}
+
 size_t flow_receive(struct stream *stream, const void *data, size_t length)
 {
     const uint8_t *bytes = data;

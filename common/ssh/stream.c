@@ -363,9 +363,8 @@ static void take_stock(struct stream *stream)
 {
     int waiting = ssh_channel_poll(stream->channel, 0);
 
-    if (waiting > 0)
-        stream->buffered = (size_t)waiting;
-    else if (waiting == SSH_EOF)
+    flow_begin(stream, waiting > 0 ? (size_t)waiting : 0);
+    if (waiting == SSH_EOF)
         stream->channel_eof = true;
     if (ssh_channel_is_closed(stream->channel))
         stream->channel_closed = true;

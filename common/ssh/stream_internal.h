@@ -132,6 +132,8 @@ void streams_finish(struct transport *transport, const char *reason);
 bool streams_check_deadlines(struct transport *transport);
 
 /* --- flow.c --- */
+/* At the start, with what libssh's buffer holds already. */
+void flow_begin(struct stream *stream, size_t buffered);
 /* Inside libssh's data callback, with all bytes that wait in libssh's buffer: writes to the socket
  * what it and the pace take.  Returns the bytes that libssh may forget. */
 size_t flow_receive(struct stream *stream, const void *data, size_t length);

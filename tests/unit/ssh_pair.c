@@ -72,14 +72,20 @@ static void on_hub_message(void *owner, ssh_message message)
     ssh_message_free(message);
 }
 
-static void spend_window(ssh_channel channel)
+static void send_zeroes(ssh_channel channel, size_t bytes)
 {
     static const char zeroes[4096];
-    uint32_t window;
 
-    while ((window = ssh_channel_window_size(channel)) > 0)
-        ck_assert_int_gt(
-            ssh_channel_write(channel, zeroes, window < sizeof zeroes ? window : sizeof zeroes), 0);
+    for (int sent; bytes > 0; bytes -= (size_t)sent) {
+        sent = ssh_channel_write(channel, zeroes,
+                                 (uint32_t)(bytes < sizeof zeroes ? bytes : sizeof zeroes));
+        ck_assert_int_gt(sent, 0);
+    }
+}
+
+static void spend_window(ssh_channel channel)
+{
+    send_zeroes(channel, ssh_channel_window_size(channel));
 }
 
 static void start_hub_stream(struct ssh_side *hub, struct tunnel *tunnel)
@@ -118,6 +124,8 @@ static void open_site_stream(struct ssh_side *site, ssh_message message)
     ssh_channel channel = ssh_message_channel_request_open_reply_accept(message);
 
     ck_assert_ptr_nonnull(channel);
+    if (site->pair->site_zeroes > 0)
+        send_zeroes(channel, site->pair->site_zeroes);
     if (tunnel->site_speaks_first) {
         ck_assert_int_eq(ssh_channel_write(channel, "hello", 5), 5);
         ck_assert_int_ne(ssh_channel_send_eof(channel), SSH_ERROR);
@@ -242,6 +250,14 @@ void ssh_pair_step(struct ssh_pair *pair, bool wait)
     uv_run(&pair->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
+static void take_little(int visitor, int hub_socket)
+{
+    const int small = 1;
+
+    ck_assert_int_eq(setsockopt(visitor, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    ck_assert_int_eq(setsockopt(hub_socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+}
+
 /* This tunnel's hub gets what would have been the test's end of the one before. */
 static void unchain(struct ssh_pair *pair, size_t number, int left[2])
 {
@@ -259,6 +275,8 @@ static void open_tunnel(struct ssh_pair *pair, size_t number, bool site_speaks_f
         tcp_pair(left);
     else
         unchain(pair, number, left);
+    if (pair->site_zeroes > 0)
+        take_little(left[0], left[1]);
     if (!pair->chained || number % 2 == 1)
         tcp_pair(right);
     else

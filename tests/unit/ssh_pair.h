@@ -43,6 +43,9 @@ struct ssh_pair {
     /* Of the hub's streams, when they start: */
     const char *prefix; /* NULL: none */
     bool window_spent;  /* zeroes have filled the peer's window before */
+    /* So many zeroes of the site come before the hub could start its stream, for a visitor whose
+     * kernel takes little. */
+    size_t site_zeroes;
     /* The target's end of an even tunnel and the visitor's end of the next are an AF_UNIX pair
      * between their streams; for the test both are -1. */
     bool chained;

@@ -204,6 +204,33 @@ START_TEST(what_comes_before_the_stream_is_not_lost)
 }
 END_TEST
 
+/* What came before the stream still waits for a slow visitor when more comes. */
+START_TEST(what_comes_before_the_stream_may_wait)
+{
+    static char bytes[65536];
+    const size_t early = 60000, late = 400000;
+    size_t sent = 0, got = 0;
+
+    pair.site_zeroes = early;
+    ssh_pair_tunnels(&pair, 1, false);
+    struct tunnel *tunnel = &pair.tunnels[0];
+    while (got < early + late) {
+        if (sent < late) {
+            ssize_t taken = send(tunnel->target, bytes,
+                                 sizeof bytes < late - sent ? sizeof bytes : late - sent, 0);
+            sent += taken > 0 ? (size_t)taken : 0;
+        }
+        ssh_pair_step(&pair, false);
+        ck_assert_str_eq(pair.hub.down, "");
+        if (sent < late)
+            continue; /* it reads late */
+        ssize_t taken = recv(tunnel->visitor, bytes, sizeof bytes, 0);
+        got += taken > 0 ? (size_t)taken : 0;
+    }
+    ck_assert_uint_eq(got, early + late);
+}
+END_TEST
+
 static void reset(int *socket)
 {
     const struct linger hard = {.l_onoff = 1};
@@ -440,6 +467,7 @@ int main(void)
     tcase_add_test(group, many_streams_share_a_session);
     tcase_add_test(group, a_half_closed_visitor_gets_its_answer);
     tcase_add_test(group, what_comes_before_the_stream_is_not_lost);
+    tcase_add_test(group, what_comes_before_the_stream_may_wait);
     tcase_add_test(group, a_reset_by_the_visitor_resets_the_target);
     tcase_add_test(group, a_reset_by_the_target_resets_the_visitor_after_its_bytes);
     tcase_add_test(group, a_reset_after_half_close_is_noticed);
