@@ -28,6 +28,7 @@ struct tunnel {
     int hub_socket, site_socket;
     ssh_channel channel; /* the hub's, until its stream starts */
     struct stream *hub, *site;
+    size_t filled;          /* zeroes that the visitor's socket was full of */
     bool site_speaks_first; /* "hello" and EOF before the hub could start its stream */
     unsigned ended;         /* how many of the two streams */
     struct stream_result hub_result, site_result;
@@ -44,7 +45,7 @@ struct ssh_pair {
     const char *prefix; /* NULL: none */
     bool window_spent;  /* zeroes have filled the peer's window before */
     /* So many zeroes of the site come before the hub could start its stream, for a visitor whose
-     * kernel takes little. */
+     * socket is full. */
     size_t site_zeroes;
     /* The target's end of an even tunnel and the visitor's end of the next are an AF_UNIX pair
      * between their streams; for the test both are -1. */
