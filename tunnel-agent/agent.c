@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "confine/confine.h"
 #include "forwards.h"
 #include "local.h"
 #include "pins.h"
@@ -371,7 +372,7 @@ static int run_loop(struct agent *agent, struct fault *fault)
         rc = start_uplink(agent, fault);
     if (rc == 0)
         log_info(KV("site", agent->settings.site), SAY("tunnel-agent " TUNNEL_VERSION " runs"),
-                 KV("state", agent->state.dir));
+                 KV("state", agent->state.dir), KV("confinement", agent->confinement));
     else
         end(agent);
     uv_run(&agent->loop, UV_RUN_DEFAULT);
@@ -391,8 +392,10 @@ int command_run(const struct options *options, struct fault *fault)
     raise_descriptors();
     notify_open();
     int rc = open_state(&agent, options, fault);
-    if (rc == 0)
+    if (rc == 0) {
+        confine_agent(agent.state.dir, agent.confinement, sizeof agent.confinement);
         rc = run_loop(&agent, fault);
+    }
     drop_offer(&agent);
     rotation_release(&agent.rotation);
     ssh_key_free(agent.key);

@@ -14,6 +14,8 @@
 #include "state.h"
 #include "supervision.h"
 
+#define CONFINEMENT_SIZE 128
+
 struct forwards;
 struct local;
 struct uplink;
@@ -34,6 +36,7 @@ struct agent {
     struct keyfile offer; /* handed over while running; see agent_reenrol */
     bool has_offer;
     unsigned verbose;
+    char confinement[CONFINEMENT_SIZE]; /* what is in force */
     bool ending;
     bool at_once; /* EXIT_AT_ONCE */
 };

@@ -49,11 +49,12 @@ static void answer_status(struct local *local, struct control_request *request)
     char fingerprint[FINGERPRINT_SIZE];
     uint64_t generation = 0;
     json_t *forwards = forwards_status(agent->forwards, &generation);
-    json_t *status = json_pack(
-        "{s:s, s:s, s:s, s:i, s:s, s:I, s:o, s:o}", "site", agent->settings.site, "key",
-        public_key_fingerprint(&agent->public_key, fingerprint), "version", TUNNEL_VERSION, "pid",
-        (int)getpid(), "state_dir", agent->state.dir, "generation", (json_int_t)generation,
-        "forwards", forwards, "outbound", forwards_outbound_status(agent->forwards));
+    json_t *status =
+        json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:o, s:o}", "site", agent->settings.site,
+                  "key", public_key_fingerprint(&agent->public_key, fingerprint), "version",
+                  TUNNEL_VERSION, "pid", (int)getpid(), "state_dir", agent->state.dir,
+                  "confinement", agent->confinement, "generation", (json_int_t)generation,
+                  "forwards", forwards, "outbound", forwards_outbound_status(agent->forwards));
     json_t *uplink = agent->uplink != NULL ? uplink_status(agent->uplink) : NULL;
     if (status != NULL)
         (void)json_object_set_new(status, "watchdog", supervision_status(&agent->supervision));

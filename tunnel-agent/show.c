@@ -162,8 +162,10 @@ static void show_list(const json_t *status, const char *name, FILE *out)
 
 void show_status(const json_t *status, FILE *out)
 {
+    char cell[CELL_SIZE];
     show_uplink(status, out);
     show_watchdog(status, out);
+    fprintf(out, "%-*s%s\n", LABEL_WIDTH, "confinement", text_of(status, "confinement", cell));
     if (json_array_size(json_object_get(status, "forwards")) > 0)
         show_list(status, "forwards", out);
     else

@@ -86,6 +86,7 @@ static const struct column status_fields[] = {
     {"forwards", "forwards"},
     {"connections", "connections"},
     {"waiting visitors", "waiting"},
+    {"confinement", "confinement"},
     {"dialer", "dialer", cell_dialer},
     {NULL},
 };

@@ -1,21 +1,26 @@
 /*
- * Which system calls a process keeps.  Memory that could be written never becomes executable.  What
- * is not kept fails with EPERM rather than killing, because a library may try and do without.
+ * Which system calls a worker and the dialer keep (a list of what is allowed; for processes with a
+ * list of what is refused there is refusals.c).  Memory that could be written never becomes
+ * executable.  What is not kept fails with EPERM rather than killing, because a library may try and
+ * do without.
  */
 #define _GNU_SOURCE
 #include "confine/filter.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* What every process of the hub needs. */
 static const int common[] = {
-    /* bytes and descriptors */
+    /* bytes and descriptors; fcntl and ioctl have rules of their own */
     SCMP_SYS(read),
     SCMP_SYS(readv),
     SCMP_SYS(write),
@@ -26,8 +31,6 @@ static const int common[] = {
     SCMP_SYS(sendmsg),
     SCMP_SYS(close),
     SCMP_SYS(shutdown),
-    SCMP_SYS(fcntl),
-    SCMP_SYS(ioctl),
     SCMP_SYS(fstat),
     SCMP_SYS(getsockopt),
     SCMP_SYS(setsockopt),
@@ -87,37 +90,30 @@ static const int dialling[] = {
     SCMP_SYS(clock_nanosleep),
 };
 
-/* What nothing of ours ever does. */
-static const int harmful[] = {
-    SCMP_SYS(execve),
-    SCMP_SYS(execveat),
-    SCMP_SYS(ptrace),
-    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev),
-    SCMP_SYS(kcmp),
-    SCMP_SYS(bpf),
-    SCMP_SYS(perf_event_open),
-    SCMP_SYS(userfaultfd),
-    SCMP_SYS(keyctl),
-    SCMP_SYS(add_key),
-    SCMP_SYS(request_key),
-    SCMP_SYS(init_module),
-    SCMP_SYS(finit_module),
-    SCMP_SYS(delete_module),
-    SCMP_SYS(kexec_load),
-    SCMP_SYS(kexec_file_load),
-    SCMP_SYS(reboot),
-    SCMP_SYS(mount),
-    SCMP_SYS(umount2),
-    SCMP_SYS(pivot_root),
-    SCMP_SYS(chroot),
-    SCMP_SYS(setns),
-    SCMP_SYS(unshare),
-    SCMP_SYS(swapon),
-    SCMP_SYS(swapoff),
+/* Calls with many meanings, of which one argument chooses: among the others are some that have the
+ * kernel send signals for this process (F_SETOWN, FIOSETOWN, SIOCSPGRP), or type into a terminal.
+ */
+struct choice {
+    int call;
+    unsigned argument;
+    scmp_datum_t value;
 };
 
-static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
+static const struct choice common_choices[] = {
+    {SCMP_SYS(fcntl), 1, F_GETFD}, {SCMP_SYS(fcntl), 1, F_SETFD},
+    {SCMP_SYS(fcntl), 1, F_GETFL}, {SCMP_SYS(fcntl), 1, F_SETFL},
+    {SCMP_SYS(fcntl), 1, F_DUPFD}, {SCMP_SYS(fcntl), 1, F_DUPFD_CLOEXEC},
+    {SCMP_SYS(ioctl), 1, FIONBIO}, {SCMP_SYS(ioctl), 1, FIONREAD},
+    {SCMP_SYS(ioctl), 1, FIOCLEX}, {SCMP_SYS(ioctl), 1, TCGETS},
+};
+
+/* The interface of a name server such as fe80::1%eth0; what addresses this machine has. */
+static const struct choice dialling_choices[] = {
+    {SCMP_SYS(ioctl), 1, SIOCGIFINDEX},
+    {SCMP_SYS(ioctl), 1, SIOCGIFNAME},
+    {SCMP_SYS(socket), 0, AF_INET},
+    {SCMP_SYS(socket), 0, AF_INET6},
+};
 
 static int keep(scmp_filter_ctx filter, const int *calls, size_t count)
 {
@@ -136,11 +132,22 @@ static int keep_if(scmp_filter_ctx filter, int call, unsigned argument, scmp_dat
                             SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value));
 }
 
+static int keep_choices(scmp_filter_ctx filter, const struct choice *choices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, choices[i].call, 1,
+                             SCMP_CMP(choices[i].argument, SCMP_CMP_EQ, choices[i].value)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int keep_common(scmp_filter_ctx filter)
 {
     const unsigned protection = 2; /* the argument of mmap and mprotect */
 
     if (keep(filter, common, sizeof common / sizeof *common) < 0 ||
+        keep_choices(filter, common_choices, sizeof common_choices / sizeof *common_choices) < 0 ||
         keep_if(filter, SCMP_SYS(mmap), protection, PROT_EXEC, 0) < 0 ||
         keep_if(filter, SCMP_SYS(mprotect), protection, PROT_EXEC, 0) < 0)
         return -1;
@@ -154,13 +161,13 @@ static int keep_dialling(scmp_filter_ctx filter)
     const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC;
     const scmp_datum_t thread = CLONE_VM | CLONE_THREAD;
 
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)families[i])) < 0)
-            return -1;
-    }
     /* The flags of clone3 cannot be seen; without it the C library takes clone. */
     if (keep(filter, dialling, sizeof dialling / sizeof *dialling) < 0 ||
+        keep_choices(filter, dialling_choices, sizeof dialling_choices / sizeof *dialling_choices) <
+            0 ||
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                         SCMP_CMP(0, SCMP_CMP_EQ, AF_NETLINK),
+                         SCMP_CMP(2, SCMP_CMP_EQ, NETLINK_ROUTE)) < 0 ||
         keep_if(filter, SCMP_SYS(openat), 2, writing, O_RDONLY) < 0 ||
         keep_if(filter, SCMP_SYS(mmap), 2, PROT_WRITE | PROT_EXEC, PROT_EXEC) < 0 ||
         keep_if(filter, SCMP_SYS(clone), 0, thread, thread) < 0 ||
@@ -169,17 +176,6 @@ static int keep_dialling(scmp_filter_ctx filter)
     /* prlimit(2) of itself, asking only */
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
                             SCMP_CMP(0, SCMP_CMP_EQ, 0), SCMP_CMP(2, SCMP_CMP_EQ, 0));
-}
-
-void filter_refuse_io_uring(void)
-{
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-    /* Without seccomp there is no filter later either, and nothing to refuse. */
-    if (filter &&
-        seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0) == 0)
-        (void)seccomp_load(filter);
-    seccomp_release(filter);
 }
 
 static int install(int (*more)(scmp_filter_ctx filter))
@@ -203,30 +199,4 @@ int filter_install_relaying(void)
 int filter_install_dialling(void)
 {
     return install(keep_dialling);
-}
-
-static int refuse_harmful(scmp_filter_ctx filter)
-{
-    const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
-
-    for (size_t i = 0; i < sizeof harmful / sizeof *harmful; i++) {
-        if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), harmful[i], 0) < 0)
-            return -1;
-    }
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1,
-                         SCMP_CMP(2, SCMP_CMP_MASKED_EQ, both, both)) < 0)
-        return -1;
-    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 1,
-                            SCMP_CMP(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
-}
-
-int filter_install_harmless(void)
-{
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    int code = -1;
-
-    if (filter && refuse_harmful(filter) == 0 && seccomp_load(filter) == 0)
-        code = 0;
-    seccomp_release(filter);
-    return code;
 }

@@ -8,8 +8,8 @@
  * filter below must refuse, because it goes past every rule about system calls. */
 void filter_refuse_io_uring(void);
 
-/* From now on every other system call (or, for the last, those it names) fails with EPERM.  -1:
- * this kernel has no seccomp filters, and nothing has changed. */
+/* From now on every other system call (or, for the last three, those that they name) fails with
+ * EPERM.  -1: this kernel has no seccomp filters, and nothing has changed. */
 
 /* Bytes over descriptors that it was given: no file is opened, no socket made, no program executed,
  * no process traced or signalled. */
@@ -21,5 +21,10 @@ int filter_install_dialling(void);
 /* Everything but what only an intruder would do: executing programs, tracing, reading another's
  * memory, changing the kernel, mounts or namespaces, code that was written to. */
 int filter_install_harmless(void);
+/* The same, but that it may execute programs (its workers). */
+int filter_install_parent(void);
+/* As harmless, and no children, no signals to others by any way, no other user, no other sockets
+ * than local ones, the Internet's and netlink's. */
+int filter_install_agent(void);
 
 #endif

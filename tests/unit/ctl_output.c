@@ -142,7 +142,7 @@ START_TEST(status_is_a_block)
         "0,\"confinement\":\"seccomp\"}],\"sites\":1,\"sites_online\":0,\"sessions\":0,\"logins\":"
         "0,\"dialer\":{\"pid\":9,\"dials\":2,\"confinement\":\"seccomp\"},"
         "\"forwards\":0,\"connections\":0,\"waiting\":0,\"refused_logins\":4,\"log_level\":"
-        "\"info\"}",
+        "\"info\",\"confinement\":\"no_new_privs\"}",
         "tunneld           1\n"
         "process           7\n"
         "running for       1h5m\n"
@@ -163,6 +163,7 @@ START_TEST(status_is_a_block)
         "forwards          0\n"
         "connections       0\n"
         "waiting visitors  0\n"
+        "confinement       no_new_privs\n"
         "dialer            process 9, dials under way: 2, seccomp\n"
         "\nworkers:\n"
         "WORKER  PID  SESSIONS  CONNECTIONS  CONFINEMENT\n"

@@ -226,23 +226,14 @@ static void on_settings(struct dialer *dialer, const struct message *message)
         give_up(dialer, &fault);
 }
 
-/* Where the C library's resolver reads its settings, and the modules that they name. */
-static const char *const readable[] = {
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib64",
-    "/run/systemd/resolve",
-    "/run/resolvconf",
-    "/run/NetworkManager",
-    NULL,
-};
-
 static void on_hello(struct dialer *dialer, const struct message *message)
 {
-    static const struct confinement confinement = {"the dialer", true, readable,
-                                                   filter_install_dialling};
+    const struct confinement confinement = {
+        .who = "the dialer",
+        .threads = true,
+        .needs = {.readable = confine_resolver_files, .connects = true},
+        .install_filter = filter_install_dialling,
+    };
     char user[MESSAGE_TEXT_SIZE];
     struct fault fault = {""};
     struct message ready;

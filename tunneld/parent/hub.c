@@ -19,6 +19,8 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/secret.h"
+#include "confine/confine.h"
+#include "confine/filter.h"
 #include "control/client.h"
 #include "parent/dialer.h"
 #include "parent/doors.h"
@@ -164,7 +166,8 @@ static void say_listening(const struct hub *hub)
         used += (size_t)snprintf(addresses + used, sizeof addresses - used, "%s%s",
                                  i > 0 ? ", " : "", tcp_listener_text(hub->doors[i].listener));
     log_info(SAY("listening"), KV("address", addresses), KV("host_key", fingerprint),
-             KV("control", hub->control_path), KV("state_dir", hub->state_dir));
+             KV("control", hub->control_path), KV("state_dir", hub->state_dir),
+             KV("confinement", hub->confinement));
 }
 
 static int start(struct hub *hub, struct fault *fault)
@@ -177,8 +180,10 @@ static int start(struct hub *hub, struct fault *fault)
     secret_forbid_dumps(); /* the host keys */
     (void)signal(SIGPIPE, SIG_IGN);
     if (open_state(hub, fault) != 0 || doors_open(hub, fault) != 0 ||
-        scrape_open(hub, fault) != 0 || open_control(hub, fault) != 0 ||
-        workers_start(hub, fault) != 0 || hub_health_start(hub, fault) != 0)
+        scrape_open(hub, fault) != 0 || open_control(hub, fault) != 0)
+        return -1;
+    confine_parent(hub->state_dir, hub->confinement, sizeof hub->confinement);
+    if (workers_start(hub, fault) != 0 || hub_health_start(hub, fault) != 0)
         return -1;
     watch_signals(hub);
     on_minute(hub);
@@ -276,6 +281,7 @@ int hub_run(const struct hub_options *options, struct fault *fault)
     }
     hub->forwards_by_port = by_port;
     hub->sources = sources;
+    filter_refuse_io_uring();
     hub->loop = uv_default_loop();
     notify_open();
     hub->settings_path = options->settings_path;

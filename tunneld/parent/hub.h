@@ -20,8 +20,9 @@
 #include "parent/target_checks.h"
 #include "parent/timeout.h"
 
-#define HUB_PATH_SIZE 4096
-#define ENDPOINT_SIZE 64 /* "[address]:port" with its NUL */
+#define HUB_PATH_SIZE    4096
+#define CONFINEMENT_SIZE 128
+#define ENDPOINT_SIZE    64 /* "[address]:port" with its NUL */
 
 struct connection;
 struct dialer;
@@ -44,6 +45,7 @@ struct hub {
     struct hub_settings settings;
     char state_dir[HUB_PATH_SIZE];
     char control_path[HUB_PATH_SIZE];
+    char confinement[CONFINEMENT_SIZE]; /* of the parent: what is in force */
     int lock;
     int64_t started_s;
     uint64_t started_ms;

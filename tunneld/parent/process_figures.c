@@ -106,12 +106,23 @@ static int64_t count_descriptors(int pid)
     return count_entries(path, pid == getpid());
 }
 
+/* From a file, because prlimit(2) of another user's process wants a capability that changes it,
+ * too.
+ */
 static int64_t read_limit(int pid)
 {
-    struct rlimit limit;
-    if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur > INT64_MAX)
-        return FIGURE_UNKNOWN;
-    return (int64_t)limit.rlim_cur;
+    static const char key[] = "Max open files";
+    char line[256];
+    bool found = false;
+    uint64_t limit = 0;
+    FILE *file = open_file(pid, "limits");
+    while (file && !found && fgets(line, sizeof line, file)) {
+        const char *at = line + sizeof key - 1;
+        found = strncmp(line, key, sizeof key - 1) == 0 && next_number(&at, 0, &limit);
+    }
+    if (file)
+        (void)fclose(file);
+    return found && limit <= INT64_MAX ? (int64_t)limit : FIGURE_UNKNOWN;
 }
 
 struct process_figures process_figures_read(int pid, bool thorough)

@@ -93,6 +93,7 @@ void verb_status(struct hub *hub, struct control_request *request, const json_t 
         "connections", (json_int_t)hub->connections.count, "waiting",
         (json_int_t)hub->waiting_count, "refused_logins", (json_int_t)hub->refused_logins,
         "log_level", log_level_name(log_get_level()));
+    (void)json_object_set_new(counts, "confinement", json_string(hub->confinement));
     (void)json_object_set_new(counts, "site_log_levels", tracing_list(hub));
     (void)json_object_set_new(counts, "processes", hub_health_processes(hub));
     (void)json_object_set_new(counts, "warnings", hub_health_warnings(hub));

@@ -108,7 +108,10 @@ static int import_key(struct office *office, const struct message *message, stru
     return 0;
 }
 
-static const struct confinement CONFINEMENT = {"a worker", false, NULL, filter_install_relaying};
+static const char *const NO_FILES[] = {NULL};
+
+static const struct confinement CONFINEMENT = {
+    .who = "a worker", .needs = {.readable = NO_FILES}, .install_filter = filter_install_relaying};
 
 static int begin(struct office *office, const struct message *message, struct message *ready,
                  struct fault *fault)
