@@ -17,6 +17,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -32,6 +33,7 @@
 
 #define STREAMS_MAX 4000
 #define MIB         1048576.0
+#define REPORT_US   100000
 
 static uint8_t bytes[1 << 20];
 
@@ -40,6 +42,12 @@ struct visit {
     int socket;
     double seconds, rate, mib;
     char **where; /* short ones only */
+};
+
+/* Of what came to the target. */
+struct report {
+    uint64_t bytes;
+    double seconds; /* since the first of them */
 };
 
 static double now(void)
@@ -68,22 +76,33 @@ static struct sockaddr_in address_of(char **words)
 
 /* --- the target --- */
 
-static uint64_t drain(int socket)
+/* Tells the visitor ten times a second what has come, so that nobody has to wait for what is still
+ * under way. */
+static void drain(int socket)
 {
-    uint64_t total = 0;
+    const struct timeval soon = {.tv_usec = REPORT_US};
+    struct report report = {0};
     uint8_t *room = malloc(sizeof bytes);
-    ssize_t got;
+    double start = now(), told = start;
+    ssize_t got = 0;
 
-    while (room && (got = recv(socket, room, sizeof bytes, 0)) > 0)
-        total += (uint64_t)got;
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    while (room &&
+           ((got = recv(socket, room, sizeof bytes, 0)) > 0 || (got < 0 && errno == EAGAIN))) {
+        report.bytes += got > 0 ? (uint64_t)got : 0;
+        report.seconds = now() - start;
+        if (start + report.seconds - told < REPORT_US / 1e6)
+            continue;
+        told = start + report.seconds;
+        if (send(socket, &report, sizeof report, MSG_NOSIGNAL) < 0)
+            break;
+    }
     free(room);
-    return total;
 }
 
 static void *answer(void *argument)
 {
     int socket = (int)(intptr_t)argument;
-    uint64_t total;
     char what;
 
     if (recv(socket, &what, 1, 0) == 1) {
@@ -91,8 +110,7 @@ static void *answer(void *argument)
             while (send(socket, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
                 ;
         } else if (what == 'u') {
-            total = drain(socket);
-            (void)!send(socket, &total, sizeof total, MSG_NOSIGNAL);
+            drain(socket);
         } else {
             while (send(socket, &what, 1, MSG_NOSIGNAL) == 1 && recv(socket, &what, 1, 0) == 1)
                 ;
@@ -156,20 +174,21 @@ static void *receive(void *argument)
     return NULL;
 }
 
-/* Until the target has told how much of it came. */
+/* By the target's last report; then without a goodbye, as what is under way would take its time. */
 static void *feed(void *argument)
 {
+    const struct linger none = {.l_onoff = 1};
     struct visit *self = argument;
-    double start = now(), end = start + self->seconds;
-    uint64_t total = 0;
+    struct report report, last = {0};
+    double end = now() + self->seconds;
 
     while (now() < end && send(self->socket, bytes, sizeof bytes / 8, MSG_NOSIGNAL) > 0)
         ;
-    shutdown(self->socket, SHUT_WR);
-    if (recv(self->socket, &total, sizeof total, MSG_WAITALL) != sizeof total)
-        die("no answer from the target");
-    self->mib = (double)total / MIB;
-    self->rate = self->mib / (now() - start);
+    while (recv(self->socket, &report, sizeof report, MSG_DONTWAIT) == sizeof report)
+        last = report;
+    self->mib = (double)last.bytes / MIB;
+    self->rate = last.seconds > 0 ? self->mib / last.seconds : 0;
+    (void)setsockopt(self->socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     close(self->socket);
     return NULL;
 }

@@ -9,10 +9,11 @@ import statistics
 class Figure:
     """One kind of value, as a row of the table shows it.
 
-    better: "more" or "less".  goals: what is wanted of `ours`, as Goal.  may_be_zero: of the others.
+    better: "more" or "less".  goals: what is wanted of `ours`, as Goal.  may_be_zero: whose values,
+    as side keys, or "all".
     """
 
-    def __init__(self, key, title, unit, better, goals=(), may_be_zero=False):
+    def __init__(self, key, title, unit, better, goals=(), may_be_zero=()):
         assert better in ("more", "less")
         self.key, self.title, self.unit, self.better, self.goals = key, title, unit, better, goals
         self.may_be_zero = may_be_zero

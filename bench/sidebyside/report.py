@@ -113,7 +113,7 @@ def heading(bench, facts):
              settings, "; ".join("%s: %s" % item for item in programs.items())]
     if bench.ciphers:
         lines.append("cipher of ours: " + bench.ciphers["ours"])
-    lines.append("Medians, ranges in brackets; %d rounds, %d of what takes long; it took %d s." % (bench.rounds, bench.slow_rounds, facts["took_seconds"]))
+    lines.append("Medians, ranges in brackets; %d rounds, %d of what takes long; it took %d s." % (bench.rounds, bench.long_rounds, facts["took_seconds"]))
     return "\n".join(lines)
 
 
@@ -136,7 +136,7 @@ def draw(path, bench, facts):
     from matplotlib import pyplot
 
     results = bench.results()
-    shown = [figure for figure in FIGURES if "openssh" in results.get(figure.key, {})]
+    shown = [figure for figure in FIGURES if results.get(figure.key, {}).get("openssh", {}).get("median")]
     picture, axes = pyplot.subplots(figsize=(10, 1.6 + 0.3 * max(len(shown), 1)), layout="constrained")
     for side in [key for key in bench.labels if key != "keepalive"]:
         points = [(times_better(figure, results[figure.key].get(side), results[figure.key]["openssh"]), -i) for i, figure in enumerate(shown)]

@@ -201,6 +201,8 @@ class World:
             return [float(word) for word in run(words, timeout=timeout).split()]
         except subprocess.TimeoutExpired:
             raise Failed("%s: no end within %d s" % (" ".join(words[2:]), timeout))
+        finally:
+            time.sleep(0.1 + 3 * self.delay_ms / 1000)  # for what is still under way
 
     def stay(self, what, address, port, count):
         """Connections that are only there, until the process is stopped."""
