@@ -112,5 +112,8 @@ const struct parameter *parameter_find(const struct parameter *list, const char 
 /* An option that is global, of the command that the words name, or of any. */
 const struct parameter *option_find(const char *const *words, size_t count, const char *name,
                                     char letter);
+/* May the word behind the option be its value?  A value that may be left out is one of the
+ * placeholder's words. */
+bool option_takes(const struct parameter *option, const char *word);
 
 #endif

@@ -20,7 +20,7 @@ struct typing {
     size_t plain_count;
     const struct parameter *given[WORDS_MAX]; /* options */
     size_t given_count;
-    const struct parameter *wanting; /* an option whose value comes next */
+    const struct parameter *wanting; /* an option whose value comes next, or may */
     bool options_ended;
     const char *before; /* offered in front of each value: "--site=" */
     size_t before_length;
@@ -243,15 +243,16 @@ static void take_option(struct typing *typing, const char *word)
     typing->given[typing->given_count++] = option;
     if (value && option->read)
         take_value(typing, option, value + (*value == '='));
-    else if (option->read && !option->bare)
+    else if (option->read)
         typing->wanting = option;
 }
 
 static void take_word(struct typing *typing, const char *word)
 {
-    if (typing->wanting) {
-        take_value(typing, typing->wanting, word);
-        typing->wanting = NULL;
+    const struct parameter *wanting = typing->wanting;
+    typing->wanting = NULL;
+    if (wanting && option_takes(wanting, word)) {
+        take_value(typing, wanting, word);
     } else if (!typing->options_ended && strcmp(word, "--") == 0) {
         typing->options_ended = true;
     } else if (!typing->options_ended && word[0] == '-' && word[1]) {
@@ -265,8 +266,8 @@ static void take_word(struct typing *typing, const char *word)
 static void split_attached(struct typing *typing)
 {
     const char *equals = strchr(typing->prefix, '=');
-    if (typing->wanting || typing->options_ended || !equals ||
-        strncmp(typing->prefix, "--", 2) != 0)
+    bool awaited = typing->wanting && !typing->wanting->bare;
+    if (awaited || typing->options_ended || !equals || strncmp(typing->prefix, "--", 2) != 0)
         return;
     take_option(typing, typing->prefix);
     typing->wanting = typing->given_count > 0 ? typing->given[typing->given_count - 1] : NULL;
@@ -288,7 +289,9 @@ enum outcome complete_line(struct invocation *invocation, struct fault *fault)
     split_attached(&typing);
     if (typing.wanting)
         offer_values(&typing, typing.wanting->placeholder);
-    else if (typing.prefix[0] == '-' && !typing.options_ended)
+    if (typing.wanting && (!typing.wanting->bare || typing.before_length > 0))
+        return DONE;
+    if (typing.prefix[0] == '-' && !typing.options_ended)
         offer_options(&typing);
     else
         offer_plain(&typing);

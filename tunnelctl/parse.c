@@ -142,9 +142,7 @@ static const struct parameter *recognise(const struct line *line, const char *to
     return option_find(line->words, line->word_count, name, '\0');
 }
 
-/* Is the next token the option's value?  One that may be left out is one of the placeholder's
- * words. */
-static bool is_value(const struct parameter *option, const char *token)
+bool option_takes(const struct parameter *option, const char *token)
 {
     size_t length = strlen(token);
     if (!option->bare)
@@ -170,7 +168,7 @@ static enum outcome take_option(int argc, char *const *argv, int *at, struct lin
         fault_set(fault, "%s takes no value", option->name);
         return USAGE;
     }
-    if (option->read && !value && *at + 1 < argc && is_value(option, argv[*at + 1]))
+    if (option->read && !value && *at + 1 < argc && option_takes(option, argv[*at + 1]))
         value = argv[++*at];
     if (!value)
         value = option->bare;

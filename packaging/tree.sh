@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# Trees of a Debian release, made by debootstrap: for test-deb and test-debian, which source this.
+# `root` is this project's directory; MIRROR says where packages come from.
+MIRROR=${MIRROR:-http://deb.debian.org/debian}
+
+# make_tree SUITE: kept in build/trees; its place is in the variable `kept`.
+make_tree() {
+    kept=$root/build/trees/$1
+    [ ! -e "$kept/done" ] || return 0
+    rm -rf "$kept"
+    mkdir -p "$kept"
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates "$1" "$kept/tree" "$MIRROR" \
+        >"$kept/log" 2>&1 || {
+        tail -n 5 "$kept/log"
+        return 1
+    }
+    touch "$kept/done"
+}
+
+# in_tree TREE COMMAND [OPTION...]: with this machine's network, or what unshare's options say.
+in_tree() {
+    cp /etc/resolv.conf "$1/etc/resolv.conf"
+    # shellcheck disable=SC2016
+    unshare --mount --pid --fork --kill-child "${@:3}" bash -c '
+        mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+            mount --rbind /sys "$1/sys" && exec chroot "$1" sh -c "$2"' in_tree "$1" \
+        "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root; $2"
+}
+
+# copy_source DIRECTORY: this project, as a release would have it.
+copy_source() {
+    mkdir -p "$1"
+    tar -C "$root" --exclude=./build --exclude=./.git -cf - . | tar -C "$1" -xf -
+}
