@@ -9,6 +9,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@
 #define PACKET_BYTES 32758 /* of payload: what libssh puts into a packet of 32 KiB */
 #define CHUNK_BYTES  (4 * PACKET_BYTES)
 #define BUFFERED_MAX                                                                               \
-    (4u << 20)          /* beyond the window: libssh's own bounds, which it does not insist on */
+    (4u << 20) /* beyond the window: libssh's own bounds, which it does not insist on */
+#define SEND_FLAGS    (MSG_DONTWAIT | MSG_NOSIGNAL)
 #define CHUNKS_A_TURN 4 /* then other streams have their turn */
 
 /* One loop drives every stream of the process, and no byte stays here between two calls. */
@@ -33,12 +36,12 @@ static void socket_failed(struct stream *stream)
     stream_touch(stream);
 }
 
-static size_t write_socket(struct stream *stream, const uint8_t *bytes, size_t length)
+static size_t write_socket(struct stream *stream, const uint8_t *bytes, size_t length, int more)
 {
     size_t used = 0, piece;
 
     while ((piece = pace_offer(&stream->into_socket, length - used)) > 0) {
-        ssize_t sent = send(stream->socket, bytes + used, piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(stream->socket, bytes + used, piece, SEND_FLAGS | more);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
@@ -76,7 +79,7 @@ static bool write_kept(struct stream *stream)
     size_t length, used;
 
     while ((length = backlog_first(&stream->unwritten, &bytes)) > 0) {
-        used = write_socket(stream, bytes, length);
+        used = write_socket(stream, bytes, length, 0);
         backlog_pass(&stream->unwritten, used);
         if (used < length)
             return false;
@@ -123,7 +126,7 @@ static bool drain(struct stream *stream)
 
     if (!read_buffered(stream, chunk, sizeof chunk, &length))
         return false;
-    used = write_socket(stream, chunk, length);
+    used = write_socket(stream, chunk, length, 0);
     if (used < length)
         keep_rest(stream, used, length);
     return used == length;
@@ -177,6 +180,42 @@ void flow_begin(struct stream *stream, size_t buffered)
     window_used(&stream->window, buffered);
 }
 
+void flow_push(struct transport *transport)
+{
+    const int on = 1;
+
+    if (!transport->corked)
+        return;
+    /* Setting it again sends what waits. */
+    (void)setsockopt(transport->corked->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    transport->corked = NULL;
+}
+
+void flow_forget(struct stream *stream)
+{
+    struct transport *transport = stream->transport;
+
+    if (transport->speaker == stream)
+        transport->speaker = NULL;
+    if (transport->corked == stream)
+        transport->corked = NULL;
+}
+
+/* Of one stream's packets that come in a row, the kernel makes segments that are as large as can
+ * be. */
+static int more_to_come(struct stream *stream)
+{
+    struct transport *transport = stream->transport;
+    bool more = transport->in_turn && transport->speaker == stream &&
+                wire_held(transport->wire) >= PACKET_BYTES;
+
+    if (transport->corked != stream)
+        flow_push(transport);
+    transport->speaker = stream;
+    transport->corked = more ? stream : NULL;
+    return more ? MSG_MORE : 0;
+}
+
 size_t flow_receive(struct stream *stream, const void *data, size_t length)
 {
     const uint8_t *bytes = data;
@@ -184,7 +223,7 @@ size_t flow_receive(struct stream *stream, const void *data, size_t length)
 
     window_used(&stream->window, length - stream->buffered);
     if (before == 0) {
-        used = write_socket(stream, bytes, length);
+        used = write_socket(stream, bytes, length, more_to_come(stream));
         stream->waiting_max = may_come + BUFFERED_MAX;
     }
     if (used < length) {
@@ -324,6 +363,7 @@ static enum progress read_chunk(struct stream *stream)
         return EMPTY;
     }
     pace_take(&stream->into_channel, (size_t)got);
+    wire_expect_more(stream->transport->wire, (size_t)got == want);
     if (!write_channel(stream, chunk, (size_t)got))
         return PAUSED;
     return (size_t)got == want || stream->failing ? MORE : EMPTY;

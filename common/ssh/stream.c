@@ -182,6 +182,7 @@ static void end(struct stream *stream, enum stream_end how, const char *reason)
     pace_leave(&stream->into_channel);
     pace_leave(&stream->into_socket);
     window_release(&stream->window);
+    flow_forget(stream);
     close_socket(stream, how != STREAM_FINISHED);
     if (stream->unsent)
         transport->blocked = false;
@@ -328,6 +329,7 @@ void streams_serve(struct transport *transport)
             break;
         serve(stream); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
     }
+    wire_push(transport->wire);
 }
 
 bool streams_check_deadlines(struct transport *transport)

@@ -12,6 +12,7 @@
 #include "ssh/stream.h"
 #include "ssh/transport.h"
 #include "ssh/window.h"
+#include "ssh/wire.h"
 
 #include <libssh/callbacks.h>
 
@@ -42,10 +43,11 @@ struct transport {
     void *owner;
     int log_level; /* see transport_set_log_level */
 
-    bool roomy;   /* see transport_make_room */
-    bool ready;   /* the descriptor has something for libssh */
-    bool held;    /* see transport_hold */
-    bool blocked; /* a write came back short: a key exchange is on */
+    bool roomy;        /* see transport_make_room */
+    struct wire *wire; /* since then; NULL: libssh asks the kernel itself */
+    bool ready;        /* the descriptor has something for libssh */
+    bool held;         /* see transport_hold */
+    bool blocked;      /* a write came back short: a key exchange is on */
     bool in_turn;
     bool closing;  /* `reason` is set; the turn that sees it ends the transport */
     bool lost;     /* the peer or the line ended it, not we */
@@ -57,6 +59,9 @@ struct transport {
     uint64_t probe_sent_ns, rtt_us;
     uint64_t rtt_floor_us; /* without what our own queues add: the least lately; 0: not known */
     uint64_t probe_bytes;  /* the counter when the answer was last looked for */
+
+    struct stream *speaker; /* whose bytes came last */
+    struct stream *corked;  /* the kernel waits for more of them */
 
     struct stream_list streams;   /* all that have not ended */
     struct stream_list lingering; /* ended; the peer has not closed the channel yet */
@@ -137,6 +142,10 @@ void flow_begin(struct stream *stream, size_t buffered);
 /* Inside libssh's data callback, with all bytes that wait in libssh's buffer: writes to the socket
  * what it and the pace take.  Returns the bytes that libssh may forget. */
 size_t flow_receive(struct stream *stream, const void *data, size_t length);
+/* Sends what flow_receive left with the kernel, in the hope of more. */
+void flow_push(struct transport *transport);
+/* The stream ends. */
+void flow_forget(struct stream *stream);
 void flow_to_socket(struct stream *stream);
 /* Returns true if the stream wants to read its socket but cannot now. */
 bool flow_to_channel(struct stream *stream);

@@ -78,9 +78,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct transport *transport = poll->data;
 
-    (void)events;
     if (status < 0)
         transport->events = 0; /* libuv stopped watching; libssh's read finds the error */
+    if (status < 0 || (events & UV_READABLE))
+        wire_readable(transport->wire);
+    if (status < 0 || (events & UV_WRITABLE))
+        wire_writable(transport->wire);
     transport->ready = true;
     transport_kick(transport);
 }
@@ -122,7 +125,8 @@ static void session_reason(struct transport *transport)
  * tells. */
 static bool has_input(const struct transport *transport)
 {
-    return transport->ready || transport->counter.in_bytes != transport->pumped_bytes;
+    return transport->ready || wire_held(transport->wire) > 0 ||
+           transport->counter.in_bytes != transport->pumped_bytes;
 }
 
 /* Reads packets and hands out messages, within the turn's budget. */
@@ -239,6 +243,8 @@ static void finish(struct transport *transport)
     note_goodbye(transport);
     streams_finish(transport, transport->reason.text);
     transport->handlers->on_down(transport->owner, transport->reason.text);
+    wire_close(transport->wire);
+    transport->wire = NULL;
     ssh_free(transport->session);
     uv_close((uv_handle_t *)&transport->poll, on_handle_closed);
     uv_close((uv_handle_t *)&transport->check, on_handle_closed);
@@ -249,6 +255,7 @@ static void finish(struct transport *transport)
 static void turn(struct transport *transport)
 {
     pump(transport);
+    flow_push(transport);
     note_heard(transport);
     if (!transport->closing && session_over(transport))
         session_reason(transport);
@@ -256,6 +263,7 @@ static void turn(struct transport *transport)
         transport->handlers->on_turn(transport->owner);
     if (!transport->closing)
         streams_serve(transport);
+    flow_push(transport);
     note_heard(transport);
     if (!transport->closing)
         probe_turn(transport);
@@ -357,6 +365,7 @@ void transport_make_room(struct transport *transport)
     transport->roomy = true;
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof much);
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+    transport->wire = wire_open(transport->session, transport->descriptor);
 }
 
 static void init_handles(struct transport *transport)
@@ -430,6 +439,7 @@ void transport_release(struct transport *transport)
         return;
     transport->held = false;
     transport->ready = true;
+    wire_readable(transport->wire); /* nobody watched */
     transport_kick(transport);
 }
 

@@ -1,0 +1,339 @@
+/*
+ * libssh reads 4 KiB a call, and asks before each whether there is something to read.  Here are the
+ * functions of the C library that it calls for it, poll, recv and send: a shared library finds
+ * those of the executable first.  They know the descriptors that a wire was opened for, and do for
+ * all others, and for all other callers, what the C library's do.
+ *
+ * - One read of up to 256 KiB feeds many of libssh's.  The block is borrowed while it holds
+ *   something, so that sessions at rest have none.
+ * - A poll is answered from what the loop said and from the last read and write.
+ * - EAGAIN, which would end libssh's session, is a send of no bytes.
+ *
+ * Built with TUNNEL_WIRE off, this file is empty of all that, and libssh asks the kernel itself.
+ */
+#define _GNU_SOURCE
+#include "ssh/wire.h"
+
+#ifdef TUNNEL_WIRE
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define BLOCK_BYTES (256u << 10)
+#define SPARE_MAX   2 /* blocks that nobody borrows */
+#define NUMBER_MAX  (1 << 20)
+
+struct block {
+    SLIST_ENTRY(block) next;
+    uint8_t bytes[BLOCK_BYTES];
+};
+
+struct wire {
+    ssh_session session;
+    int number, descriptor;
+    struct block *block; /* borrowed while it holds something */
+    size_t start, end;
+    bool readable, writable; /* for all that is known */
+    bool more;               /* is to be written at once */
+    bool corked;             /* the last write was not */
+    bool ended;
+    int error;
+};
+
+static SLIST_HEAD(, block) spares = SLIST_HEAD_INITIALIZER(spares);
+static size_t spare_count;
+
+/* By number; other threads (those that resolve names) find none. */
+static struct wire **wires;
+static int wires_end;
+static _Thread_local bool has_wires;
+
+/* A number that libssh has closed may be somebody else's socket before its wire is closed. */
+static struct wire *find(int number)
+{
+    struct wire *wire = has_wires && number >= 0 && number < wires_end ? wires[number] : NULL;
+
+    return wire && ssh_get_fd(wire->session) == number ? wire : NULL;
+}
+
+/* --- blocks --- */
+
+static struct block *borrow(void)
+{
+    struct block *block = SLIST_FIRST(&spares);
+
+    if (!block)
+        return malloc(sizeof *block);
+    SLIST_REMOVE_HEAD(&spares, next);
+    spare_count--;
+    return block;
+}
+
+static void give_back(struct wire *wire)
+{
+    struct block *block = wire->block;
+
+    wire->block = NULL;
+    if (!block)
+        return;
+    if (spare_count == SPARE_MAX) {
+        free(block);
+        return;
+    }
+    SLIST_INSERT_HEAD(&spares, block, next);
+    spare_count++;
+}
+
+/* --- reading --- */
+
+/* False: there is nothing now. */
+static bool fill(struct wire *wire)
+{
+    ssize_t got;
+
+    wire->block = borrow();
+    if (!wire->block) {
+        wire->error = ENOMEM;
+        return true;
+    }
+    do {
+        got = recvfrom(wire->descriptor, wire->block->bytes, BLOCK_BYTES, MSG_DONTWAIT, NULL, NULL);
+    } while (got < 0 && errno == EINTR);
+    /* What comes after a short read is reported by the loop. */
+    wire->readable = got == (ssize_t)BLOCK_BYTES;
+    wire->start = 0;
+    wire->end = got > 0 ? (size_t)got : 0;
+    if (got > 0)
+        return true;
+    if (got < 0 && errno != EAGAIN)
+        wire->error = errno;
+    wire->ended = got == 0;
+    give_back(wire);
+    return wire->ended || wire->error;
+}
+
+static bool has_input(struct wire *wire)
+{
+    if (wire->block || wire->ended || wire->error)
+        return true;
+    return wire->readable && fill(wire);
+}
+
+static ssize_t take(struct wire *wire, void *bytes, size_t length)
+{
+    size_t held;
+
+    if (!has_input(wire)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (!wire->block) {
+        errno = wire->error;
+        return wire->error ? -1 : 0;
+    }
+    held = wire->end - wire->start;
+    if (length > held)
+        length = held;
+    memcpy(bytes, wire->block->bytes + wire->start, length);
+    wire->start += length;
+    if (length == held)
+        give_back(wire);
+    return (ssize_t)length;
+}
+
+/* --- writing --- */
+
+static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
+{
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (wire->more ? MSG_MORE : 0);
+    ssize_t sent;
+
+    do {
+        sent = sendto(wire->descriptor, bytes, length, flags, NULL, 0);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
+        return -1;
+    if (sent < 0)
+        sent = 0;
+    wire->writable = (size_t)sent == length;
+    wire->corked = wire->more;
+    return sent;
+}
+
+static int answer(struct wire *wire, struct pollfd *question)
+{
+    question->revents = 0;
+    if ((question->events & POLLIN) && has_input(wire))
+        question->revents |= POLLIN;
+    if ((question->events & POLLOUT) && wire->writable)
+        question->revents |= POLLOUT;
+    return question->revents ? 1 : 0;
+}
+
+/* --- the C library's names --- */
+
+#define INSTEAD_OF(name) __asm__(name) __attribute__((visibility("default")))
+
+ssize_t on_recv(int number, void *bytes, size_t length, int flags) INSTEAD_OF("recv");
+ssize_t on_send(int number, const void *bytes, size_t length, int flags) INSTEAD_OF("send");
+int on_poll(struct pollfd *questions, nfds_t count, int timeout_ms) INSTEAD_OF("poll");
+
+ssize_t on_recv(int number, void *bytes, size_t length, int flags)
+{
+    struct wire *wire = find(number);
+
+    return wire ? take(wire, bytes, length) : recvfrom(number, bytes, length, flags, NULL, NULL);
+}
+
+ssize_t on_send(int number, const void *bytes, size_t length, int flags)
+{
+    struct wire *wire = find(number);
+
+    return wire ? pass(wire, bytes, length) : sendto(number, bytes, length, flags, NULL, 0);
+}
+
+int on_poll(struct pollfd *questions, nfds_t count, int timeout_ms)
+{
+    struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    struct wire *wire = count == 1 && timeout_ms == 0 ? find(questions->fd) : NULL;
+
+    return wire ? answer(wire, questions)
+                : ppoll(questions, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+/* --- wires --- */
+
+static bool make_place(int number)
+{
+    int end = wires_end > 0 ? wires_end : 64;
+    struct wire **larger;
+
+    if (number < wires_end)
+        return true;
+    if (number < 0 || number >= NUMBER_MAX)
+        return false;
+    while (end <= number)
+        end *= 2;
+    larger = realloc(wires, (size_t)end * sizeof(struct wire *));
+    if (!larger)
+        return false;
+    memset(larger + wires_end, 0, (size_t)(end - wires_end) * sizeof(struct wire *));
+    wires = larger;
+    wires_end = end;
+    return true;
+}
+
+struct wire *wire_open(ssh_session session, int descriptor)
+{
+    int number = ssh_get_fd(session);
+    struct wire *wire = make_place(number) ? calloc(1, sizeof *wire) : NULL;
+
+    if (!wire)
+        return NULL;
+    wire->session = session;
+    wire->number = number;
+    wire->descriptor = descriptor;
+    wire->readable = wire->writable = true;
+    wires[number] = wire;
+    has_wires = true;
+    return wire;
+}
+
+void wire_close(struct wire *wire)
+{
+    if (!wire)
+        return;
+    if (wires[wire->number] == wire)
+        wires[wire->number] = NULL;
+    give_back(wire);
+    free(wire);
+}
+
+void wire_readable(struct wire *wire)
+{
+    if (wire)
+        wire->readable = true;
+}
+
+void wire_writable(struct wire *wire)
+{
+    if (wire)
+        wire->writable = true;
+}
+
+size_t wire_held(const struct wire *wire)
+{
+    return wire && wire->block ? wire->end - wire->start : 0;
+}
+
+void wire_expect_more(struct wire *wire, bool more)
+{
+    if (wire)
+        wire->more = more;
+}
+
+void wire_push(struct wire *wire)
+{
+    const int on = 1;
+
+    if (!wire)
+        return;
+    wire->more = false;
+    if (!wire->corked)
+        return;
+    wire->corked = false;
+    /* Setting it again sends what waits. */
+    (void)setsockopt(wire->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+#else
+
+#include <stddef.h>
+
+struct wire *wire_open(ssh_session session, int descriptor)
+{
+    (void)session, (void)descriptor;
+    return NULL;
+}
+
+void wire_close(struct wire *wire)
+{
+    (void)wire;
+}
+
+void wire_readable(struct wire *wire)
+{
+    (void)wire;
+}
+
+void wire_writable(struct wire *wire)
+{
+    (void)wire;
+}
+
+size_t wire_held(const struct wire *wire)
+{
+    (void)wire;
+    return 0;
+}
+
+void wire_expect_more(struct wire *wire, bool more)
+{
+    (void)wire, (void)more;
+}
+
+void wire_push(struct wire *wire)
+{
+    (void)wire;
+}
+
+#endif
