@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "site_listener.h"
 #include "ssh/opening.h"
@@ -41,7 +42,7 @@ struct outbound_connections {
     struct outbound_connection_list opening, open; /* those that were asked for come first */
     size_t asked;                                  /* of those opening */
     uint64_t count, last_id;
-    char failure[OPENING_FAILURE_SIZE]; /* the last that libssh told */
+    char *failure; /* the last that libssh told: kept_text.h */
 };
 
 struct outbound_connections *outbound_connections_new(const struct agent_settings *settings,
@@ -59,6 +60,8 @@ struct outbound_connections *outbound_connections_new(const struct agent_setting
 
 void outbound_connections_free(struct outbound_connections *connections)
 {
+    if (connections != NULL)
+        kept_text_drop(&connections->failure);
     free(connections);
 }
 
@@ -133,7 +136,7 @@ static void on_open(struct outbound_connection *connection)
 static void on_denied(struct outbound_connection *connection)
 {
     char reason[REASON_MAX];
-    opening_reason(connection->all->failure, "the hub", reason, sizeof reason);
+    opening_reason(kept_text(connection->all->failure), "the hub", reason, sizeof reason);
     ssh_channel_free(connection->channel);
     fail(connection, reason);
     unlink_and_free(connection);
@@ -191,7 +194,7 @@ static void look_for_denied(struct outbound_connections *connections, struct tra
         following = TAILQ_NEXT(connection, next);
         if (!is_denied(connection))
             continue;
-        (void)opening_some_failed(transport_session(transport), connections->failure);
+        (void)opening_some_failed(transport_session(transport), &connections->failure);
         on_denied(connection);
     }
     transport_kick(transport); /* asking may have read packets */
@@ -203,7 +206,7 @@ void outbound_connections_turn(struct outbound_connections *connections)
     if (connection == NULL)
         return;
     ssh_session session = transport_session(connection->transport);
-    if (opening_some_failed(session, connections->failure))
+    if (opening_some_failed(session, &connections->failure))
         look_for_denied(connections, connection->transport);
     if (!ssh_is_connected(session))
         return;

@@ -79,6 +79,8 @@ static void drop_line(struct frames *frames, size_t length)
     secret_wipe(frames->data + frames->used - length, length);
     frames->used -= length;
     frames->scanned = 0;
+    if (frames->used == 0)
+        frames_release(frames); /* many are silent for a long time */
 }
 
 int frames_next(struct frames *frames, json_t **object, struct fault *fault)

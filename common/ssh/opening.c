@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool opening_some_failed(ssh_session session, char last[OPENING_FAILURE_SIZE])
+#include "base/kept_text.h"
+
+bool opening_some_failed(ssh_session session, char **last)
 {
     static const char start[] = "Channel opening failure";
     const char *text = ssh_get_error(session);
 
-    if (strncmp(text, start, sizeof start - 1) != 0 || strcmp(text, last) == 0)
+    if (strncmp(text, start, sizeof start - 1) != 0 || strcmp(text, kept_text(*last)) == 0)
         return false;
-    (void)snprintf(last, OPENING_FAILURE_SIZE, "%s", text);
+    kept_text_set(last, text);
     return true;
 }
 

@@ -10,10 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OPENING_FAILURE_SIZE 256
-
-/* Has some channel's opening been refused since `last` was written?  Then *last is the new text. */
-bool opening_some_failed(ssh_session session, char last[OPENING_FAILURE_SIZE]);
+/* Has some channel's opening been refused since `last` (kept_text.h) was written?  Then it is the
+ * new text. */
+bool opening_some_failed(ssh_session session, char **last);
 /* What the peer said: "refused by WHO: connect failed". */
 void opening_reason(const char *failure, const char *who, char *reason, size_t size);
 

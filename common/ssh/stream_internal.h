@@ -52,7 +52,7 @@ struct transport {
     bool closing;  /* `reason` is set; the turn that sees it ends the transport */
     bool lost;     /* the peer or the line ended it, not we */
     bool finished; /* libssh's session is disconnected, its channels freed; handles close */
-    struct fault reason;
+    char *reason;  /* kept_text.h */
 
     enum probe_state probe;
     bool global_busy; /* the owner's request occupies libssh's place */

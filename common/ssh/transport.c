@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "ssh/stream_internal.h"
 
@@ -55,7 +56,7 @@ void transport_close(struct transport *transport, const char *reason)
     if (transport->closing)
         return;
     transport->closing = true;
-    fault_set(&transport->reason, "%s", reason);
+    kept_text_set(&transport->reason, reason);
     transport_kick(transport);
 }
 
@@ -107,18 +108,20 @@ static void session_reason(struct transport *transport)
 {
     static const char disconnect[] = "Received SSH_MSG_DISCONNECT: ", socket[] = "Socket error: ";
     const char *text = ssh_get_error(transport->session);
+    struct fault reason;
 
     transport->closing = transport->lost = true;
     if (text[0] == '\0' || strcmp(text, "Socket error: disconnected") == 0) {
-        fault_set(&transport->reason, "closed by peer");
+        fault_set(&reason, "closed by peer");
     } else if (strncmp(text, disconnect, sizeof disconnect - 1) == 0) {
         text = strchr(text + sizeof disconnect - 1, ':');
-        fault_set(&transport->reason, "closed by peer: %s", text ? text + 1 : "no reason given");
+        fault_set(&reason, "closed by peer: %s", text ? text + 1 : "no reason given");
     } else if (strncmp(text, socket, sizeof socket - 1) == 0) {
-        fault_set(&transport->reason, "connection lost: %s", text + sizeof socket - 1);
+        fault_set(&reason, "connection lost: %s", text + sizeof socket - 1);
     } else {
-        fault_set(&transport->reason, "protocol error: %s", text);
+        fault_set(&reason, "protocol error: %s", text);
     }
+    kept_text_set(&transport->reason, reason.text);
 }
 
 /* Any call of libssh's may have read packets and queued messages of them meanwhile: the counter
@@ -217,6 +220,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (--transport->handles > 0)
         return;
     close(transport->descriptor);
+    kept_text_drop(&transport->reason);
     free(transport);
 }
 
@@ -226,8 +230,12 @@ static void note_goodbye(struct transport *transport)
 {
     const char *text = transport->lost ? ssh_get_disconnect_message(transport->session) : NULL;
 
-    if (text)
-        fault_set(&transport->reason, "closed by peer: %s", text);
+    struct fault reason;
+
+    if (!text)
+        return;
+    fault_set(&reason, "closed by peer: %s", text);
+    kept_text_set(&transport->reason, reason.text);
 }
 
 /* The last turn.  A disconnect message goes out only if libssh believes that the socket takes it,
@@ -236,13 +244,13 @@ static void finish(struct transport *transport)
 {
     if (!session_over(transport)) {
         ssh_execute_message_callbacks(transport->session);
-        (void)ssh_session_set_disconnect_message(transport->session, transport->reason.text);
+        (void)ssh_session_set_disconnect_message(transport->session, kept_text(transport->reason));
     }
     transport->finished = true;
     ssh_disconnect(transport->session);
     note_goodbye(transport);
-    streams_finish(transport, transport->reason.text);
-    transport->handlers->on_down(transport->owner, transport->reason.text);
+    streams_finish(transport, kept_text(transport->reason));
+    transport->handlers->on_down(transport->owner, kept_text(transport->reason));
     wire_close(transport->wire);
     transport->wire = NULL;
     ssh_free(transport->session);

@@ -132,9 +132,19 @@ END_TEST
 
 START_TEST(a_taken_line_is_wiped)
 {
-    feed("{\"verb\":\"hunter2\"}\n");
+    feed("{\"verb\":\"hunter2\"}\n{");
     expect_verb("hunter2");
     ck_assert_ptr_null(memmem(frames.data, frames.size, "hunter2", 7));
+}
+END_TEST
+
+START_TEST(nothing_is_kept_between_lines)
+{
+    feed("{\"verb\":\"a\"}\n");
+    expect_verb("a");
+    ck_assert_uint_eq(frames.size, 0);
+    feed("{\"verb\":\"b\"}\n");
+    expect_verb("b");
 }
 END_TEST
 
@@ -164,6 +174,7 @@ int main(void)
     tcase_add_loop_test(tests, what_is_no_object_is_a_fault_that_quotes_nothing, 0,
                         (int)(sizeof(damaged) / sizeof(*damaged)));
     tcase_add_test(tests, a_taken_line_is_wiped);
+    tcase_add_test(tests, nothing_is_kept_between_lines);
     tcase_add_test(tests, text_ends_with_one_newline);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/kept_text.h"
 #include "parent/exposition.h"
 #include "parent/health_rules.h"
 #include "parent/process_figures.h"
@@ -204,11 +205,12 @@ START_TEST(a_target)
     ck_assert_str_eq(target_state_name(health.state), "fails");
     ck_assert_int_eq(health.ok_s, 0);
     ck_assert_int_gt(health.failed_s, 0);
-    ck_assert_ptr_null(strchr(health.reason, '\x1b'));
+    ck_assert_str_eq(kept_text(health.reason), "Connection?[31m refused");
     target_answered(&health);
     ck_assert_str_eq(target_state_name(health.state), "answers");
     ck_assert_int_gt(health.ok_s, 0);
     ck_assert_int_gt(health.failed_s, 0);
+    kept_text_drop(&health.reason);
 }
 END_TEST
 

@@ -78,7 +78,7 @@ int cidr_parse(const char *text, struct cidr *out, struct fault *fault)
     uint64_t prefix = bits;
     if (slash && !text_parse_number(slash + 1, 0, bits, &prefix))
         return fault_set(fault, "network '%s' wants a prefix of 0 to %u bits", text, bits);
-    cidr.prefix = (unsigned)prefix + (128 - bits);
+    cidr.prefix = (uint8_t)(prefix + (128 - bits));
     if (check_host_bits(text, &cidr, fault) != 0)
         return -1;
     *out = cidr;

@@ -14,7 +14,7 @@
 
 struct cidr {
     uint8_t bytes[16]; /* v4 as ::ffff:a.b.c.d */
-    unsigned prefix;   /* of 128 bits */
+    uint8_t prefix;    /* of 128 bits */
 };
 
 /* Bits set behind the prefix are refused, with the network that was probably meant. */

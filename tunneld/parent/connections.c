@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/enforce.h"
 #include "parent/opens.h"
@@ -284,7 +285,7 @@ static void let_go(struct connection *connection)
 static void count_refusal(struct forward *forward, const char *reason)
 {
     target_failed(&forward->health, forward_take_reported(forward, reason));
-    forward_error(forward, forward->health.reason);
+    forward_error(forward, kept_text(forward->health.reason));
 }
 
 static void refuse_open(struct connection *connection, const char *text)
@@ -297,7 +298,8 @@ static void refuse_open(struct connection *connection, const char *text)
         open_refuse(open, "policy: %s", text);
         return;
     }
-    peer_text(reason, sizeof reason, connection->forward ? connection->forward->last_error : text);
+    peer_text(reason, sizeof reason,
+              connection->forward ? kept_text(connection->forward->last_error) : text);
     bool begins = strncmp(reason, start, sizeof start - 1) == 0;
     open_refuse(open, "%s%s", begins ? "" : start, reason);
 }

@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/sites.h"
@@ -181,7 +182,7 @@ static void cut_connections(struct forward *forward, bool new_target)
 void forward_regrant(struct forward *forward, const struct grant *before)
 {
     bool new_target = strcmp(before->target, forward->grant.target) != 0;
-    forward->refusal[0] = '\0';
+    kept_text_drop(&forward->refusal);
     if (new_target)
         forward->health = (struct target_health){0};
     mind_expiry(forward);

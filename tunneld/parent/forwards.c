@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/enforce.h"
@@ -57,6 +58,9 @@ void forward_free(struct forward *forward)
     forward_cut(forward, "grant removed");
     connections_detach(forward);
     target_checks_leave(forward);
+    kept_text_drop(&forward->last_error);
+    kept_text_drop(&forward->refusal);
+    kept_text_drop(&forward->health.reason);
     free(forward);
 }
 
@@ -78,7 +82,7 @@ enum forward_state forward_state(const struct forward *forward)
         return FORWARD_EXPIRED;
     if (forward->session)
         return FORWARD_PUBLISHED;
-    if (forward->refusal[0] != '\0' && !TAILQ_EMPTY(&forward->site->sessions))
+    if (forward->refusal && !TAILQ_EMPTY(&forward->site->sessions))
         return FORWARD_REFUSED;
     return forward_is_held(forward) ? FORWARD_WAITING : FORWARD_OFFLINE;
 }
@@ -96,7 +100,7 @@ const char *forward_reason(const struct forward *forward)
     case FORWARD_EXPIRED:
         return "the grant has expired";
     case FORWARD_REFUSED:
-        return forward->refusal;
+        return kept_text(forward->refusal);
     case FORWARD_WAITING:
         return "the publisher is away; visitors wait for it";
     case FORWARD_OFFLINE:
@@ -153,7 +157,7 @@ static int bind_listener(struct forward *forward, struct fault *fault)
                           forward, &forward->listener, fault) == 0)
         return 0;
     forward->refused_by_agent = false;
-    peer_text(forward->refusal, sizeof forward->refusal, fault->text);
+    peer_text_keep(&forward->refusal, fault->text);
     return -1;
 }
 
@@ -169,7 +173,7 @@ int forward_publish(struct forward *forward, struct session *session, const char
     if (!forward->session)
         forward->site->hub->published_count++;
     forward->session = session;
-    forward->refusal[0] = '\0';
+    kept_text_drop(&forward->refusal);
     (void)text_copy(forward->asked, sizeof forward->asked, asked);
     event_say(forward->site->hub, "forward.published", forward->site->row.name, NULL, session->peer,
               "%s -> %s", forward->listen, forward->grant.target);
@@ -277,25 +281,25 @@ void forward_error(struct forward *forward, const char *reason)
 {
     forward->errors++;
     forward->site->figures.errors++;
-    peer_text(forward->last_error, sizeof forward->last_error, reason);
+    peer_text_keep(&forward->last_error, reason);
     log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port), SAY("error"),
-              KV("reason", forward->last_error));
+              KV("reason", kept_text(forward->last_error)));
 }
 
 const char *forward_take_reported(struct forward *forward, const char *otherwise)
 {
     bool reported = forward->error_reported;
     forward->error_reported = false;
-    return reported ? forward->last_error : otherwise;
+    return reported ? kept_text(forward->last_error) : otherwise;
 }
 
 static void refuse_by_agent(struct session *session, struct forward *forward, const char *text)
 {
     char reason[REASON_SIZE], said[REASON_SIZE * 2];
     peer_text(reason, sizeof reason, text);
-    if (strcmp(forward->refusal, reason) == 0)
+    if (strcmp(kept_text(forward->refusal), reason) == 0)
         return;
-    (void)text_copy(forward->refusal, sizeof forward->refusal, reason);
+    kept_text_set(&forward->refusal, reason);
     forward->refused_by_agent = true;
     (void)snprintf(said, sizeof said, "port %u: %s", (unsigned)forward->grant.port, reason);
     site_refused(session->site, session->peer, said);
@@ -314,7 +318,7 @@ int forward_on_report(struct session *session, const struct message *message, st
         return 0;
     if ((message->flags & MESSAGE_FAILED) != 0) {
         forward->error_reported = true;
-        peer_text(forward->last_error, sizeof forward->last_error, message->text);
+        peer_text_keep(&forward->last_error, message->text);
     } else if (message->generation == session->site->generation) {
         refuse_by_agent(session, forward, message->text);
     }

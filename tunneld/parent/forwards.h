@@ -19,10 +19,9 @@ struct forward {
     LIST_ENTRY(forward) same_port; /* hub->forwards_by_port; while the site lists it */
     struct grant grant;
     char listen[ENDPOINT_SIZE];
-    char target[HOST_PORT_SIZE];   /* that its connections lead to */
     struct tcp_listener *listener; /* NULL: not bound */
     struct session *session;       /* that publishes it; NULL: nobody */
-    char asked[HOST_SIZE];         /* the bind address as the session asked for it */
+    char asked[ENDPOINT_SIZE];     /* the bind address as the session asked for it */
     struct timeout *hold;          /* set while the publisher is away */
     uint64_t held_ms;              /* since when */
     struct timeout *retry;         /* of visitors that came back from a dead session */
@@ -33,10 +32,10 @@ struct forward {
     uint64_t connections_total, bytes_in, bytes_out, errors;
     struct policy_usage usage;
     uint64_t refused[POLICY_VERDICT_END]; /* visitors, by why */
-    char last_error[REASON_SIZE];
-    bool error_reported; /* the agent gave the reason of the next refused connection already */
-    char refusal[REASON_SIZE]; /* why hub or agent refuse it */
-    bool refused_by_agent;     /* `refusal` is the agent's */
+    char *last_error;                     /* kept_text.h */
+    bool error_reported;   /* the agent gave the reason of the next refused connection already */
+    char *refusal;         /* why hub or agent refuse it: kept_text.h */
+    bool refused_by_agent; /* `refusal` is the agent's */
     struct target_health health;
     TAILQ_ENTRY(forward) of_checks; /* hub->target_checks.queue */
     struct target_check *check;     /* under way; NULL: none */

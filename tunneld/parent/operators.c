@@ -51,6 +51,7 @@ static void operator_free(struct hub_operator *person)
 {
     TAILQ_REMOVE(&person->hub->operators, person, entry);
     person->hub->operator_count--;
+    refusals_release(&person->refusals);
     free(person);
 }
 

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "base/kept_text.h"
 #include "base/text.h"
+#include "parent/store.h"
 
 void peer_text(char *to, size_t size, const char *from)
 {
@@ -25,4 +27,11 @@ void peer_text(char *to, size_t size, const char *from)
         left -= take;
     }
     to[used] = '\0';
+}
+
+void peer_text_keep(char **kept, const char *from)
+{
+    char text[REASON_SIZE];
+    peer_text(text, sizeof text, from);
+    kept_text_set(kept, text);
 }

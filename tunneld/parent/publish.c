@@ -40,7 +40,7 @@ static void refuse_port(struct session *session, uint64_t request, uint64_t port
     struct forward *forward = session->role == ROLE_SITE ? site_forward(session->site, port) : NULL;
     if (forward && !forward->session) {
         forward->refused_by_agent = false;
-        peer_text(forward->refusal, sizeof forward->refusal, reason);
+        peer_text_keep(&forward->refusal, reason);
     }
     refuse(session, request, reason);
 }

@@ -183,7 +183,7 @@ static void answer_forwards(struct session *session, uint64_t request, const cha
 {
     struct fault fault = {""};
     if (software[0] != '\0')
-        peer_text(session->software, sizeof session->software, software);
+        peer_text_keep(&session->software, software);
     if (session_activate_key(session, NULL, &fault) != 0) {
         session_reply(session, request, VERDICT_REFUSED, fault.text);
         return;

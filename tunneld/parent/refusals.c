@@ -2,14 +2,26 @@
 #define _GNU_SOURCE
 #include "parent/refusals.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "parent/peer_text.h"
 
 #define AUDITED_A_MINUTE 10
 
+void refusals_release(struct refusals *refusals)
+{
+    free(refusals->kept);
+    refusals->kept = NULL;
+}
+
 void refusals_add(struct refusals *refusals, const char *text)
 {
     size_t at = refusals->count++ % REFUSALS_KEPT;
+    if (!refusals->kept)
+        refusals->kept = calloc(REFUSALS_KEPT, sizeof *refusals->kept);
+    if (!refusals->kept)
+        return;
     refusals->kept[at].time_s = clock_wall_s();
     peer_text(refusals->kept[at].text, sizeof refusals->kept[at].text, text);
 }
@@ -27,6 +39,8 @@ bool refusals_may_audit(struct refusals *refusals)
 void refusals_write(const struct refusals *refusals, FILE *out)
 {
     size_t kept = refusals->count < REFUSALS_KEPT ? refusals->count : REFUSALS_KEPT;
+    if (!refusals->kept)
+        return;
     if (kept > 0)
         (void)fprintf(out, "\nrefused lately:\n");
     for (size_t i = 0; i < kept; i++) {

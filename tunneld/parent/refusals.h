@@ -18,12 +18,13 @@ struct refusals {
     struct {
         int64_t time_s;
         char text[REASON_SIZE];
-    } kept[REFUSALS_KEPT];
+    } * kept;     /* REFUSALS_KEPT of them; NULL before the first */
     size_t count; /* ever */
     int64_t minute;
     unsigned audited; /* in this minute */
 };
 
+void refusals_release(struct refusals *refusals);
 /* Keeps the text, made fit for a terminal. */
 void refusals_add(struct refusals *refusals, const char *text);
 /* False when this minute's share is used up.  Counts. */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/kept_text.h"
 #include "parent/sites.h"
 
 #define BIND_EVERY_MS 1000 /* each is a transaction */
@@ -28,7 +29,7 @@ int rotation_ask(struct site *site, struct fault *fault)
         return fault_set(fault,
                          "site %s is served by a client that follows no commands (%s): give it a "
                          "new key with 'tunnelctl keyfile issue %s --replace'",
-                         site->row.name, session->software, site->row.name);
+                         site->row.name, kept_text(session->software), site->row.name);
     site->rotate = true;
     site_forwards_changed(site);
     return 0;

@@ -3,6 +3,7 @@
 #include "parent/rows.h"
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "parent/enrolment.h"
 #include "parent/policy_json.h"
 #include "parent/workers.h"
@@ -115,7 +116,7 @@ json_t *row_session(const struct session *session)
     return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:i}",
                      "id", (json_int_t)session->id, "site", json_words(session->site_name),
                      "operator", json_words(session->operator_name), "role", role, "peer",
-                     session->peer, "software", json_words(session->software), "cipher",
+                     session->peer, "software", json_words(kept_text(session->software)), "cipher",
                      json_words(session->cipher), "key", session->fingerprint, "since",
                      json_time(session->since_s), "since_s", seconds_since(session->since_ms),
                      "rtt_ms", rtt_ms, "reconnects", (json_int_t)site->reconnects,
@@ -136,7 +137,7 @@ json_t *row_forward(const struct forward *forward)
         "connections_total", (json_int_t)forward->connections_total, "waiting",
         (json_int_t)forward->waiting_count, "bytes_in", (json_int_t)forward->bytes_in, "bytes_out",
         (json_int_t)forward->bytes_out, "errors", (json_int_t)forward->errors, "last_error",
-        json_words(forward->last_error), "session", session, "fault",
+        json_words(kept_text(forward->last_error)), "session", session, "fault",
         json_words(forward_fault(forward)), "target_state", target_state_name(health->state),
         "last_ok", json_time(health->ok_s), "last_failure", json_time(health->failed_s));
 }

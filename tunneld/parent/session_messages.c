@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/operators.h"
 #include "parent/peer_text.h"
@@ -99,7 +100,7 @@ static void log_up(const struct session *session)
     log_info(KV(is_operator ? "operator" : "site",
                 is_operator ? session->operator_name : session->site_name),
              KV("session", session->id), SAY("up"), KV("peer", session->peer),
-             KV("software", session->software), KV("cipher", session->cipher),
+             KV("software", kept_text(session->software)), KV("cipher", session->cipher),
              KV("key", session->fingerprint));
 }
 
@@ -118,7 +119,7 @@ int session_on_up(struct session *session, const struct message *message, struct
     session_set_state(session, SESSION_UP);
     session->since_s = clock_wall_s();
     session->since_ms = clock_monotonic_ms();
-    peer_text(session->software, sizeof session->software, message->text);
+    peer_text_keep(&session->software, message->text);
     peer_text(session->cipher, sizeof session->cipher, message->address);
     log_up(session);
     bound_sessions(session);

@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/opens.h"
@@ -130,7 +131,7 @@ void session_close(struct session *session, const char *reason)
 {
     if (session->state == SESSION_CLOSING)
         return;
-    (void)text_copy(session->reason, sizeof session->reason, reason);
+    kept_text_set(&session->reason, reason);
     struct message message;
     message_init(&message, MESSAGE_CLOSE);
     message.sid = session->id;
@@ -180,7 +181,7 @@ static void log_end(const struct session *session, const char *reason)
 void session_end(struct session *session, const char *reason)
 {
     int before = tracing_enter(session->site);
-    if (session->reason[0] != '\0')
+    if (session->reason)
         reason = session->reason;
     timeout_clear(&session->overdue);
     forwards_hold_session(session, reason);
@@ -196,6 +197,8 @@ void session_end(struct session *session, const char *reason)
         session->hub->session_count--;
     stranger_forget(session);
     leave_worker(session);
+    kept_text_drop(&session->software);
+    kept_text_drop(&session->reason);
     free(session->key);
     free(session);
     (void)log_scope(before);
@@ -215,7 +218,7 @@ void session_serve(struct session *session)
         return;
     session->hub->sites_online++;
     event_say(session->hub, "site.online", site->row.name, NULL, session->peer, "%s",
-              session->software);
+              kept_text(session->software));
 }
 
 /* The key of this session took the place of another. */

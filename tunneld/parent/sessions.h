@@ -56,7 +56,8 @@ struct session {
     char fingerprint[FINGERPRINT_SIZE];
     char peer[ENDPOINT_SIZE];
     char host[LISTEN_ADDRESS_SIZE];
-    char software[128], cipher[64];
+    char *software; /* kept_text.h */
+    char cipher[64];
     char site_name[NAME_SIZE]; /* outlives the site, for the log */
     int64_t since_s;
     uint64_t since_ms, rtt_us;
@@ -69,7 +70,7 @@ struct session {
     struct open_list opens; /* an operator's, not answered yet; owned */
     size_t open_count;
     struct connection_list opened; /* an operator's; not owned */
-    char reason[REASON_SIZE];      /* why we close it */
+    char *reason;                  /* why we close it: kept_text.h */
 };
 
 /* A connection of a stranger's, for this worker; NULL when out of memory. */

@@ -87,6 +87,7 @@ static void site_free(struct site *site)
     (void)tdelete(site, &hub->sites_by_name, compare_names);
     registry_remove(&hub->sites_by_id, site);
     hub->site_count--;
+    refusals_release(&site->refusals);
     free(site);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/enforce.h"
@@ -98,7 +99,7 @@ static void judge(struct target_check *check, const char *failure)
         target_answered(&forward->health);
     log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
               SAY("target checked"),
-              KV("result", failure ? forward->health.reason : "it answered"));
+              KV("result", failure ? kept_text(forward->health.reason) : "it answered"));
     (void)log_scope(before);
 }
 

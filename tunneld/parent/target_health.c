@@ -24,5 +24,5 @@ void target_failed(struct target_health *health, const char *reason)
     health->state = TARGET_FAILS;
     health->failed_s = clock_wall_s();
     health->tried_ms = clock_monotonic_ms();
-    peer_text(health->reason, sizeof health->reason, reason);
+    peer_text_keep(&health->reason, reason);
 }

@@ -9,10 +9,10 @@
 enum target_state { TARGET_UNTRIED, TARGET_ANSWERS, TARGET_FAILS };
 
 struct target_health {
-    enum target_state state;  /* at the last try */
-    int64_t ok_s, failed_s;   /* wall clock, when last; 0: never */
-    uint64_t tried_ms;        /* monotonic; 0: never */
-    char reason[REASON_SIZE]; /* of the last failure */
+    enum target_state state; /* at the last try */
+    int64_t ok_s, failed_s;  /* wall clock, when last; 0: never */
+    uint64_t tried_ms;       /* monotonic; 0: never */
+    char *reason;            /* of the last failure: kept_text.h */
 };
 
 const char *target_state_name(enum target_state state);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "parent/port_holder.h"
 #include "parent/timeout.h"
 
@@ -19,6 +20,7 @@
 #define PAUSE_MS         100
 #define COMPLAIN_MS      1000
 #define BACKLOG          4096
+#define LITERAL_SIZE     64 /* an address literal, perhaps with its scope */
 
 struct tcp_listener {
     uv_poll_t poll;
@@ -27,9 +29,9 @@ struct tcp_listener {
     uint64_t complained_ms;
     tcp_accepted *accepted;
     void *owner;
-    char address[HOST_SIZE];
+    char address[LITERAL_SIZE];
     uint16_t port;
-    char text[HOST_PORT_SIZE];
+    char text[LITERAL_SIZE + 10];
 };
 
 void tcp_reset(int descriptor)
@@ -164,8 +166,11 @@ static void name_listener(struct tcp_listener *listener)
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     (void)getsockname(listener->descriptor, (struct sockaddr *)&address, &length);
-    listener->port = address_host((struct sockaddr *)&address, listener->address);
-    host_port_format(listener->address, listener->port, listener->text);
+    char host[HOST_SIZE], text[HOST_PORT_SIZE];
+    listener->port = address_host((struct sockaddr *)&address, host);
+    (void)text_copy(listener->address, sizeof listener->address, host);
+    (void)text_copy(listener->text, sizeof listener->text,
+                    host_port_format(host, listener->port, text));
 }
 
 static void on_close(uv_handle_t *handle)

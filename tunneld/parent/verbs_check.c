@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "parent/enrolment.h"
 #include "parent/rows.h"
 #include "parent/verbs.h"
@@ -119,7 +120,7 @@ static void check_session(const struct check *check)
     }
     (void)snprintf(detail, sizeof detail, "session %llu from %s since %s, %s",
                    (unsigned long long)session->id, session->peer,
-                   clock_format(session->since_s, since), session->software);
+                   clock_format(session->since_s, since), kept_text(session->software));
     say(check, "session", session->peer, PASS, detail, "");
 }
 
@@ -176,8 +177,8 @@ static void check_target(const struct check *check, const struct forward *forwar
         say_since(check, "target", target, PASS, detail, "", health->ok_s);
         return;
     case TARGET_FAILS:
-        (void)snprintf(detail, sizeof detail, "%s (at %s; it answered last: %s)", health->reason,
-                       clock_format(health->failed_s, failed),
+        (void)snprintf(detail, sizeof detail, "%s (at %s; it answered last: %s)",
+                       kept_text(health->reason), clock_format(health->failed_s, failed),
                        health->ok_s != 0 ? clock_format(health->ok_s, ok) : "never");
         say_since(check, "target", target, FAIL, detail,
                   "at the site: does something listen there?", health->ok_s);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <string.h>
 
+#include "base/kept_text.h"
 #include "parent/rows.h"
 #include "parent/verbs.h"
 
@@ -34,7 +35,7 @@ void verb_port_show(struct hub *hub, struct control_request *request, const json
 static void reset_counters(struct forward *forward)
 {
     forward->connections_total = forward->bytes_in = forward->bytes_out = forward->errors = 0;
-    forward->last_error[0] = '\0';
+    kept_text_drop(&forward->last_error);
     memset(forward->refused, 0, sizeof forward->refused);
 }
 

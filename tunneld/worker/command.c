@@ -29,8 +29,8 @@ struct command {
     struct peer *peer;
     ssh_channel channel;
     struct ssh_channel_callbacks_struct callbacks;
-    char text[MESSAGE_TEXT_SIZE]; /* what was asked for; empty before */
     bool asked;
+    bool wants_list;     /* `forwards` was asked for */
     bool following;      /* it is the forwards channel, and granted */
     bool ending;         /* once all is written: exit status, EOF, CLOSE */
     bool failed;         /* exit status 1, output on the error stream */
@@ -40,7 +40,6 @@ struct command {
     struct output later; /* the newest complete list, when both have gone out */
     struct output parts; /* of a list that is not complete yet */
     struct frames lines; /* of the agent's */
-    struct fault fault;  /* what was wrong with them */
 };
 
 static void output_drop(struct output *output)
@@ -79,18 +78,27 @@ static void command_free(struct command *command)
     free(command);
 }
 
+static void malformed(struct peer *peer, struct fault *fault)
+{
+    log_debug(KV("session", peer->sid), SAY("malformed line on the forwards channel"),
+              KV("reason", fault->text));
+    fault_prefix(fault, "protocol error: forwards channel");
+    peer_close(peer, fault->text);
+}
+
 /* --- libssh's callbacks: they set marks, the turn does the rest --- */
 
 static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t length,
                    int is_stderr, void *userdata)
 {
     struct command *command = userdata;
+    struct fault fault = {""};
 
     (void)session, (void)channel;
-    if (command->peer->forwards != command || is_stderr || command->fault.text[0] != '\0')
+    if (command->peer->forwards != command || is_stderr || command->peer->state != PEER_UP)
         return (int)length; /* nobody reads it */
-    if (frames_feed(&command->lines, data, length, &command->fault) < 0)
-        transport_kick(command->peer->transport); /* the turn sees the fault */
+    if (frames_feed(&command->lines, data, length, &fault) < 0)
+        malformed(command->peer, &fault);
     return (int)length;
 }
 
@@ -178,7 +186,7 @@ static void on_answer(struct peer *peer, void *subject, const struct message *re
     bool granted = reply->code == VERDICT_GRANTED;
     int code;
 
-    if (granted && is_follow(command->text)) {
+    if (granted && command->wants_list) {
         command->following = true;
         transport_kick(peer->transport);
         return;
@@ -233,8 +241,8 @@ static bool start(struct command *command, ssh_message message)
     if (office_ask(peer, &question, on_answer, command) < 0)
         return false;
     command->asked = true;
-    office_text(command->text, text);
-    if (is_follow(text))
+    command->wants_list = is_follow(text);
+    if (command->wants_list)
         peer->forwards = command;
     return true;
 }
@@ -315,20 +323,16 @@ void command_say(struct peer *peer, const json_t *line)
 
 static void read_lines(struct command *command)
 {
-    struct peer *peer = command->peer;
+    struct fault fault = {""};
+    bool well = true;
     json_t *line;
-    bool well = command->fault.text[0] == '\0';
 
-    while (well && frames_next(&command->lines, &line, &command->fault) > 0) {
-        well = reports_on_line(peer, line, &command->fault) == 0;
+    while (well && frames_next(&command->lines, &line, &fault) > 0) {
+        well = reports_on_line(command->peer, line, &fault) == 0;
         json_decref(line);
     }
-    if (command->fault.text[0] == '\0')
-        return;
-    log_debug(KV("session", peer->sid), SAY("malformed line on the forwards channel"),
-              KV("reason", command->fault.text));
-    fault_prefix(&command->fault, "protocol error: forwards channel");
-    peer_close(peer, command->fault.text);
+    if (fault.text[0] != '\0')
+        malformed(command->peer, &fault);
 }
 
 void commands_read(struct peer *peer)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "worker/publishing.h"
 #include "worker/relay.h"
@@ -42,7 +43,7 @@ void peer_set_state(struct peer *peer, enum peer_state state)
                   KV("from", state_names[peer->state]), KV("to", state_names[state]));
         return;
     }
-    log_debug(KV("session", peer->sid), SAY("changes state"), KV("peer", peer->address),
+    log_debug(KV("session", peer->sid), SAY("changes state"), KV("peer", kept_text(peer->address)),
               KV("from", state_names[peer->state]), KV("to", state_names[state]));
     peer->state = state;
 }
@@ -254,9 +255,16 @@ static void on_rtt(void *owner, uint64_t rtt_us)
     tell_alive(owner);
 }
 
+static void peer_free(struct peer *peer)
+{
+    kept_text_drop(&peer->address);
+    kept_text_drop(&peer->open_failure);
+    free(peer);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    peer_free(handle->data);
 }
 
 static void tell_gone(struct office *office, uint64_t sid, const char *reason)
@@ -287,7 +295,7 @@ static void on_down(void *owner, const char *reason)
     index_remove(&office->peers, &peer->sid);
     TAILQ_REMOVE(&office->all_peers, peer, all);
     office->peer_count--;
-    log_debug(KV("session", peer->sid), SAY("gone"), KV("peer", peer->address),
+    log_debug(KV("session", peer->sid), SAY("gone"), KV("peer", kept_text(peer->address)),
               KV("reason", reason));
     tell_gone(office, peer->sid, reason);
     uv_close((uv_handle_t *)&peer->timer, on_timer_closed);
@@ -355,7 +363,7 @@ static void peer_init(struct peer *peer, struct office *office, uint64_t sid, co
     TAILQ_INIT(&peer->shares);
     TAILQ_INIT(&peer->opening);
     directs_init(&peer->directs);
-    office_text(peer->address, address);
+    kept_text_set(&peer->address, address);
 }
 
 /* The peer without its transport, entered in the index; or NULL. */
@@ -368,7 +376,7 @@ static struct peer *peer_new(struct office *office, uint64_t sid, const char *ad
     peer_init(peer, office, sid, address);
     if (index_add(&office->peers, &peer->sid) == 0)
         return peer;
-    free(peer);
+    peer_free(peer);
     return NULL;
 }
 
@@ -397,7 +405,7 @@ void peer_open(struct office *office, uint64_t sid, const char *address, int des
     }
     if (open_transport(peer, descriptor) < 0) {
         index_remove(&office->peers, &peer->sid);
-        free(peer);
+        peer_free(peer);
         tell_gone(office, sid, "the connection was lost at once, or out of memory");
         return;
     }
@@ -406,5 +414,5 @@ void peer_open(struct office *office, uint64_t sid, const char *address, int des
     uv_timer_init(&office->loop, &peer->timer);
     peer->timer.data = peer;
     set_timer(peer, office->settings.login_grace_ms);
-    log_debug(KV("session", sid), SAY("begins"), KV("peer", peer->address));
+    log_debug(KV("session", sid), SAY("begins"), KV("peer", kept_text(peer->address)));
 }

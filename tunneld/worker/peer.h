@@ -36,7 +36,7 @@ struct peer {
     struct office *office;
     struct transport *transport; /* NULL once down */
     ssh_session ssh;             /* the transport's */
-    char address[MESSAGE_TEXT_SIZE];
+    char *address;               /* of its end, as text; NULL: unknown */
     enum peer_state state;
     enum peer_role role;
     uv_timer_t timer; /* its close callback frees the peer */
@@ -51,8 +51,8 @@ struct peer {
     struct directs directs;
     struct share_list shares; /* owned */
     struct relay_list opening;
-    size_t abandoned;                        /* of those: nobody waits for them any more */
-    char open_failure[OPENING_FAILURE_SIZE]; /* the last that libssh told */
+    size_t abandoned;   /* of those: nobody waits for them any more */
+    char *open_failure; /* the last that libssh told: kept_text.h */
 
     bool probed;           /* the parent asked for a sign of life */
     uint64_t probed_bytes; /* what had been heard then */

@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "ssh/opening.h"
 #include "ssh/stream.h"
@@ -222,7 +223,7 @@ static int ask_again(struct relay *relay)
 
 static bool some_failed(struct peer *peer)
 {
-    return opening_some_failed(peer->ssh, peer->open_failure);
+    return opening_some_failed(peer->ssh, &peer->open_failure);
 }
 
 static void look_for_denied(struct peer *peer)
@@ -236,7 +237,7 @@ static void look_for_denied(struct peer *peer)
             !ssh_is_connected(peer->ssh))
             continue;
         (void)some_failed(peer);
-        opening_reason(peer->open_failure, "the site", reason, sizeof reason);
+        opening_reason(kept_text(peer->open_failure), "the site", reason, sizeof reason);
         on_denied(relay, reason);
     }
 }
@@ -348,7 +349,7 @@ void relay_open(struct office *office, const struct message *message)
         /* The peer may have refused it already. */
         commands_read(peer);
         if (some_failed(peer))
-            opening_reason(peer->open_failure, "the site", reason, sizeof reason);
+            opening_reason(kept_text(peer->open_failure), "the site", reason, sizeof reason);
         forget_cid(relay);
         relay_free(relay);
         refuse(office, message, reason);
