@@ -204,7 +204,7 @@ int agent_settings_save(const char *path, const struct agent_settings *settings,
     FILE *out = open_memstream(&text, &length);
     if (out == NULL)
         return fault_set(fault, "cannot write %s: out of memory", path);
-    fputs("# Settings of tunnel-agent; it reads them when it starts.\n", out);
+    fputs("# Settings of tunnel-agent: see agent.yaml(5).\n", out);
     schema_dump(schema, SCHEMA_COUNT, settings, out);
     int result = fclose(out) == 0 ? file_write(path, text, length, 0600, fault)
                                   : fault_set(fault, "cannot write %s: out of memory", path);
