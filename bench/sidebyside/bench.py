@@ -12,7 +12,7 @@ from .world import Failed, World
 class Full:
     rounds = 5
     long_rounds = 3  # of rows that take long: fresh worlds, long lines, slow paths
-    seconds, delay_seconds, login_seconds, settle_seconds, rest_seconds, idle_seconds = 3, 5, 5, 10, 60, 150
+    seconds, delay_seconds, login_seconds, settle_seconds, probe_seconds, rest_seconds, idle_seconds = 2, 5, 5, 10, 30, 60, 150
     exchanges, channels = 5000, 1000
     login_clients, agents, idle_sessions = 200, 100, (500, 10000)
     leave_out = ()
@@ -22,7 +22,7 @@ class Short:
     """For correctness: every row, one round, small numbers."""
 
     rounds = long_rounds = 1
-    seconds, delay_seconds, login_seconds, settle_seconds, rest_seconds, idle_seconds = 0.4, 1, 1.5, 1, 1, 40
+    seconds, delay_seconds, login_seconds, settle_seconds, probe_seconds, rest_seconds, idle_seconds = 0.4, 1, 1.5, 1, 1, 1, 40
     exchanges, channels = 200, 100
     login_clients, agents, idle_sessions = 40, 5, (20, 200)
     leave_out = ("delay100", "delay200")
@@ -106,7 +106,7 @@ class Bench:
         self.say("failed:", self.failures[-1])
 
     def rounds_of(self, row):
-        return 1 if row.once else self.long_rounds if row.long else self.rounds
+        return 1 if row.once else self.long_rounds if row.long else self.rounds * row.often
 
     def run_shared(self, delay_ms, rows):
         sides = [key for key in self.labels if any(key in row.sides for row in rows)]

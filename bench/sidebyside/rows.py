@@ -30,16 +30,18 @@ def _slow(key, title):
 
 
 FIGURES = [
-    *_both("stream", "one stream", "MiB/s", "more", Goal(2.0, "openssh"), Goal(1.05, "openssh-gcm"), Goal(1.05, "debian13-gcm")),
+    *_both("stream", "one stream", "MiB/s", "more", Goal(2.0, "openssh"), Goal(1.05, "openssh-gcm"), Goal(1.0, "debian13-gcm")),
     *_both("stream_hub_cpu", "one stream, CPU of the hub", "s/GiB", "less", Goal(0.45, "openssh")),
     *_both("stream_agent_cpu", "one stream, CPU of the agent", "s/GiB", "less"),
-    *_both("streams100", "100 streams", "MiB/s", "more", Goal(1.8, "openssh")),
+    *_both("streams100", "100 streams", "MiB/s", "more", Goal(1.8, "openssh"), Goal(1.0, "debian13-gcm")),
     *_both("streams100_fair", "100 streams, slowest/fastest", "", "more", Goal(0.85), may_be_zero="all"),
     Figure("exchange_p50", "1-byte exchange, p50", "us", "less", [Goal(1.0, "openssh", noisy=True)]),
     Figure("exchange_p99", "1-byte exchange, p99", "us", "less", [Goal(1.0, "openssh", noisy=True)]),
     Figure("short1", "short connections, 1 at once", "1/s", "more", [Goal(100, "openssh"), Goal(1.05, "debian13")]),
     Figure("short8", "short connections, 8 at once", "1/s", "more", [Goal(9, "openssh"), Goal(1.05, "debian13")]),
+    Figure("short_cpu", "short connections, CPU of hub and agent", "ms each", "less"),
     Figure("logins", "logins", "1/s", "more", [Goal(12, "openssh")]),
+    Figure("login_cpu", "logins, CPU of the hub", "ms each", "less"),
     Figure("idle_pss", "idle session on the hub, PSS", "KiB", "less", [Goal(1 / 60, "openssh"), Goal(24)]),
     Figure("idle_dirty", "idle session on the hub, private dirty", "KiB", "less"),
     Figure("rested_pss", "the same after 256 KiB of traffic and a minute's rest", "KiB", "less", [Goal(2.0, figure="idle_pss")]),
@@ -91,7 +93,11 @@ def measure_exchange(bench, world, side):
 
 
 def measure_short(bench, world, side):
-    return {"short%d" % at_once: world.flow("short", side.address, side.port, bench.seconds, at_once)[0] for at_once in (1, 8)}
+    one = world.flow("short", side.address, side.port, bench.seconds, 1)[0]
+    before = side.hub_cpu() + side.agent_cpu()
+    eight = world.flow("short", side.address, side.port, bench.seconds, 8)[0]
+    used = side.hub_cpu() + side.agent_cpu() - before
+    return {"short1": one, "short8": eight, "short_cpu": 1000 * used / (eight * bench.seconds)}
 
 
 def measure_idle_bytes(bench, world, side):
@@ -163,11 +169,13 @@ def measure_logins(bench, world, side):
         run(world.at(world.near, *_swarm(world, side, path, "--until-published")), timeout=120)
         run(["sed", "-i", "s/ .*/ -/", path])
     words = _swarm(world, side, path, "--seconds", str(bench.login_seconds), "--logins", "1000000000", "--json")
+    before = side.hub_cpu()
     done = subprocess.run(world.at(world.near, *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     summary = json.loads(done.stdout)
     if summary["logins"] == 0:
         raise Failed("no login at %s: %s" % (side.key, done.stderr.strip().splitlines()[-1]))
-    return {"logins": summary["logins"] / bench.login_seconds}
+    used = side.hub_cpu() - before
+    return {"logins": summary["logins"] / bench.login_seconds, "login_cpu": 1000 * used / summary["logins"]}
 
 
 def _swarm_of_idle(bench, world, side, count):
@@ -195,8 +203,9 @@ def measure_idle_memory(bench, world, side):
 
 
 def _cost_of_idle(bench, side):
+    """Over the time in which each session is probed once."""
     began, used = time.monotonic(), side.hub_cpu()
-    time.sleep(bench.settle_seconds)
+    time.sleep(bench.probe_seconds)
     # At least a tick of the clock that counts it.
     share = max(side.hub_cpu() - used, 0.01) / (time.monotonic() - began)
     began = time.monotonic()
@@ -241,11 +250,11 @@ def measure_delay(bench, world, side):
 
 class Row:
     """fresh: each turn of a side has a world of its own, with a server and no agent.
-    once: however many rounds there are.  long: less often.  aside: in a world that nothing else happens
-    in meanwhile."""
+    once: however many rounds there are.  long: in fewer rounds.  often: so many times the rounds.
+    aside: in a world that nothing else happens in meanwhile."""
 
-    def __init__(self, key, about, measure, sides, delay_ms=0, fresh=False, once=False, long=False, aside=False):
-        self.key, self.about, self.measure, self.sides = key, about, measure, sides
+    def __init__(self, key, about, measure, sides, delay_ms=0, fresh=False, once=False, long=False, often=1, aside=False):
+        self.key, self.about, self.measure, self.sides, self.often = key, about, measure, sides, often
         self.delay_ms, self.fresh, self.once, self.aside = delay_ms, fresh, once, aside
         self.long = long or fresh or delay_ms > 0
 
@@ -255,7 +264,7 @@ DEFAULTS = ("openssh", "debian13", "ours")
 ROWS = [
     Row("stream", "one stream each way, with the CPU of hub and agent", measure_stream, ALL),
     Row("streams100", "100 streams each way, and how even they are", measure_streams100, ALL),
-    Row("exchange", "a 1-byte exchange, p50 and p99", measure_exchange, ALL),
+    Row("exchange", "a 1-byte exchange, p50 and p99", measure_exchange, ALL, often=3),
     Row("short", "short connections a second, 1 and 8 at once", measure_short, ALL),
     Row("stalled", "slow path: one stream beside 8 stalled visitors", measure_stalled, ("openssh", "ours"), long=True),
     Row("channels", "slow path: 1000 channels on a session, idle and busy", measure_channels, ("openssh", "ours"), long=True),
@@ -264,6 +273,6 @@ ROWS = [
     Row("logins", "logins a second", measure_logins, DEFAULTS, fresh=True),
     Row("memory", "memory of an idle session on the hub", measure_idle_memory, DEFAULTS, fresh=True, once=True),
     Row("agent", "memory of an agent beside others", measure_agent_memory, DEFAULTS, fresh=True, once=True),
-    *(Row("delay%d" % delay, "one stream each way at %d ms" % delay, measure_delay, ("plain",) + DEFAULTS, delay)
+    *(Row("delay%d" % delay, "one stream each way at %d ms" % delay, measure_delay, ("plain", "openssh", "ours"), delay)
       for delay in DELAYS_MS),
 ]
