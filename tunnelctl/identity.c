@@ -6,8 +6,9 @@
 #define _GNU_SOURCE
 #include "tunnelctl/identity.h"
 
-#include <stdbool.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "tunnelctl/passphrase.h"
 
 #define FILE_MAX (64u << 10)
 #define BEGIN    "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -40,7 +42,7 @@ static bool take_field(struct field *rest, struct field *out)
     return true;
 }
 
-static int parse_blob(const uint8_t *blob, size_t length, struct public_key *key,
+static int parse_blob(const uint8_t *blob, size_t length, struct public_key *key, bool *encrypted,
                       struct fault *fault)
 {
     static const char damaged[] = "the private key is damaged; copy it again";
@@ -54,9 +56,7 @@ static int parse_blob(const uint8_t *blob, size_t length, struct public_key *key
     rest = (struct field){rest.bytes + 4, rest.length - 4}; /* the count of keys: 1 */
     if (!take_field(&rest, &public))
         return fault_set(fault, damaged);
-    if (cipher.length != 4 || memcmp(cipher.bytes, "none", 4) != 0)
-        return fault_set(fault, "the key is encrypted; give it to an ssh-agent with ssh-add, and "
-                                "leave --identity out");
+    *encrypted = cipher.length != 4 || memcmp(cipher.bytes, "none", 4) != 0;
     if (public_key_from_blob(public.bytes, public.length, key, fault) < 0)
         return -1;
     if (strncmp(key->type, "sk-", 3) == 0)
@@ -75,7 +75,7 @@ static int wrong_format(const char *text, struct fault *fault)
     return fault_set(fault, "that is no private key; make one with: ssh-keygen -t ed25519");
 }
 
-int identity_parse(const char *text, struct public_key *key, struct fault *fault)
+int identity_parse(const char *text, struct public_key *key, bool *encrypted, struct fault *fault)
 {
     const char *begin = strstr(text, BEGIN),
                *end = begin ? strstr(begin + strlen(BEGIN), END) : NULL;
@@ -91,7 +91,7 @@ int identity_parse(const char *text, struct public_key *key, struct fault *fault
             if (!strchr(" \t\r\n", *c))
                 base64[length++] = *c;
         long decoded = text_base64_decode(base64, length, blob, room);
-        result = parse_blob(blob, decoded > 0 ? (size_t)decoded : 0, key, fault);
+        result = parse_blob(blob, decoded > 0 ? (size_t)decoded : 0, key, encrypted, fault);
     } else {
         fault_set(fault, "out of memory");
     }
@@ -104,10 +104,26 @@ int identity_parse(const char *text, struct public_key *key, struct fault *fault
     return result;
 }
 
+static int ask_passphrase(const char *path, struct identity *identity, struct fault *fault)
+{
+    char question[PATH_MAX + 32];
+    identity->passphrase = calloc(1, PASSPHRASE_SIZE);
+    if (!identity->passphrase)
+        return fault_set(fault, "out of memory");
+    (void)snprintf(question, sizeof(question), "Passphrase of %s: ", path);
+    if (passphrase_ask(question, identity->passphrase, fault) == 0)
+        return 0;
+    return fault_set(fault,
+                     "the key is encrypted, and %s; give it to an ssh-agent with ssh-add, and "
+                     "leave --identity out",
+                     fault->text);
+}
+
 int identity_read(const char *path, struct identity *out, struct fault *fault)
 {
     struct identity identity = {.text = NULL};
     struct stat status;
+    bool encrypted = false;
     if (file_read(path, FILE_MAX, &identity.text, &identity.length, fault) < 0)
         return fault_prefix(fault, "--identity");
     int result = 0;
@@ -118,7 +134,9 @@ int identity_read(const char *path, struct identity *out, struct fault *fault)
     else if (strlen(identity.text) != identity.length)
         result = fault_set(fault, "that is no private key; make one with: ssh-keygen -t ed25519");
     else
-        result = identity_parse(identity.text, &identity.key, fault);
+        result = identity_parse(identity.text, &identity.key, &encrypted, fault);
+    if (result == 0 && encrypted)
+        result = ask_passphrase(path, &identity, fault);
     if (result == 0) {
         *out = identity;
         return 0;
@@ -132,5 +150,8 @@ void identity_release(struct identity *identity)
     if (identity->text)
         secret_wipe(identity->text, identity->length);
     free(identity->text);
+    if (identity->passphrase)
+        secret_wipe(identity->passphrase, PASSPHRASE_SIZE);
+    free(identity->passphrase);
     *identity = (struct identity){.text = NULL};
 }

@@ -16,15 +16,20 @@ static bool cannot_sign(const struct public_key *key)
     return strcmp(key->type, "ssh-rsa") == 0 && libssh2_version(RSA_FROM) == NULL;
 }
 
+static bool is_refusal(int result)
+{
+    return result == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
+           result == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED ||
+           result == LIBSSH2_ERROR_METHOD_NOT_SUPPORTED;
+}
+
 /* What libssh2 made of an answer, or of none. */
 static enum outcome judge(struct ssh_client *client, int result, const char *user,
                           const char *with_what, struct fault *fault)
 {
     if (result == 0)
         return DONE;
-    if (result != LIBSSH2_ERROR_AUTHENTICATION_FAILED &&
-        result != LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED &&
-        result != LIBSSH2_ERROR_METHOD_NOT_SUPPORTED)
+    if (!is_refusal(result))
         return ssh_client_lost(client, fault);
     fault_set(
         fault,
@@ -47,12 +52,16 @@ static enum outcome login_with_file(struct ssh_client *client, const struct pati
             libssh2_version(0));
         return REFUSED;
     }
-    while ((result = libssh2_userauth_publickey_frommemory(client->ssh, user, strlen(user), NULL, 0,
-                                                           identity->text, identity->length,
-                                                           NULL)) == LIBSSH2_ERROR_EAGAIN) {
+    while ((result = libssh2_userauth_publickey_frommemory(
+                client->ssh, user, strlen(user), NULL, 0, identity->text, identity->length,
+                identity->passphrase)) == LIBSSH2_ERROR_EAGAIN) {
         enum outcome outcome = ssh_client_wait(client, patience, fault);
         if (outcome != DONE)
             return outcome;
+    }
+    if (result != 0 && !is_refusal(result) && identity->passphrase && !client->wire.ended) {
+        fault_set(fault, "the passphrase does not open the key %s", print);
+        return REFUSED;
     }
     return judge(client, result, user, print, fault);
 }

@@ -12,12 +12,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct public_key key = {.length = 0};
     struct fault fault = {""};
+    bool encrypted;
     char *text = malloc(size + 1);
     assert(text != NULL);
     if (size > 0)
         memcpy(text, data, size);
     text[size] = '\0';
-    if (identity_parse(text, &key, &fault) == 0)
+    if (identity_parse(text, &key, &encrypted, &fault) == 0)
         assert(key.length > 0);
     else
         assert(fault.text[0] != '\0');

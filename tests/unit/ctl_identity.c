@@ -20,6 +20,7 @@
 
 static struct fault fault;
 static struct public_key key;
+static bool encrypted;
 
 static size_t put(uint8_t *at, const void *bytes, size_t length)
 {
@@ -53,9 +54,14 @@ START_TEST(whole)
 {
     struct public_key parsed;
     const char *text = file_of("none", LINE, 0);
-    ck_assert_msg(identity_parse(text, &parsed, &fault) == 0, "%s", fault.text);
+    ck_assert_msg(identity_parse(text, &parsed, &encrypted, &fault) == 0, "%s", fault.text);
     ck_assert_str_eq(parsed.type, "ssh-ed25519");
     ck_assert_mem_eq(parsed.blob, key.blob, key.length);
+    ck_assert(!encrypted);
+    text = file_of("aes256-ctr", LINE, 0);
+    ck_assert_msg(identity_parse(text, &parsed, &encrypted, &fault) == 0, "%s", fault.text);
+    ck_assert_mem_eq(parsed.blob, key.blob, key.length);
+    ck_assert(encrypted);
 }
 END_TEST
 
@@ -63,13 +69,12 @@ static void refused(const char *text, const char *words)
 {
     struct public_key parsed;
     fault.text[0] = '\0';
-    ck_assert_int_eq(identity_parse(text, &parsed, &fault), -1);
+    ck_assert_int_eq(identity_parse(text, &parsed, &encrypted, &fault), -1);
     ck_assert_msg(strstr(fault.text, words) != NULL, "'%s' lacks '%s'", fault.text, words);
 }
 
 START_TEST(others)
 {
-    refused(file_of("aes256-ctr", LINE, 0), "encrypted");
     refused(file_of("none", SK_LINE, 0), "security key");
     refused(file_of("none", LINE, 1), "damaged");
     refused(BEGIN END, "damaged");
