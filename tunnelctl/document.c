@@ -130,6 +130,7 @@ static const struct item grant_items[] = {
     {"connect_timeout", "connect_timeout_s", SECONDS, NULL},
     {"idle_timeout", "idle_timeout_s", SECONDS, NULL},
     {"hold", "hold_s", SECONDS, NULL},
+    {"target_check", "target_check_s", SECONDS, NULL},
     {"expires", "expires", WORDS, NULL},
     {"proxy_protocol", "proxy_protocol", WORDS, NULL},
     {NULL},

@@ -117,6 +117,14 @@ int read_policy_duration(const struct parameter *parameter, const char *text, js
     return put_item(parameter, args, json_integer((json_int_t)seconds), fault);
 }
 
+int read_policy_check(const struct parameter *parameter, const char *text, json_t *args,
+                      struct fault *fault)
+{
+    if (strcmp(text, "off") == 0)
+        return put_item(parameter, args, json_integer(0), fault);
+    return read_policy_duration(parameter, text, args, fault);
+}
+
 /* The hub wants a time, so that the same command said twice means what it meant the first time. */
 int read_policy_expires(const struct parameter *parameter, const char *text, json_t *args,
                         struct fault *fault)

@@ -10,7 +10,7 @@
 /* Each puts its item into the object `policy` of the args.  The word behind the last '|' of the
  * placeholder puts an item back to its default. */
 value_reader read_policy_network, read_policy_count, read_policy_rate, read_policy_duration,
-    read_policy_expires, read_policy_protocol, read_policy_private;
+    read_policy_expires, read_policy_protocol, read_policy_private, read_policy_check;
 
 /* Of `port allow` and `port set` alike. */
 /* clang-format off */
@@ -30,6 +30,8 @@ value_reader read_policy_network, read_policy_count, read_policy_rate, read_poli
     {"--expires", "expires", read_policy_expires, "DUR|TIME|never", "when the grant ends"}, \
     {"--hold", "hold_s", read_policy_duration, "DUR|default", \
      "how long visitors wait for a site that went away"}, \
+    {"--target-check", "target_check_s", read_policy_check, "DUR|off|default", \
+     "try the target through the tunnel once in this time, without a visitor"}, \
     {"--proxy-protocol", "proxy_protocol", read_policy_protocol, "v1|v2|off", \
      "tell the target who the visitor is"}, \
     {"--private", "private", read_policy_private, "yes|no", \
@@ -38,8 +40,9 @@ value_reader read_policy_network, read_policy_count, read_policy_rate, read_poli
 
 /* "from 192.0.2.0/24, max 10, private": what is not at its default. */
 cell_writer cell_policy;
-cell_writer cell_refused;  /* {"network": 3, "rate": 0}: "network 3" */
-cell_writer cell_duration; /* seconds: "1h30m" */
-cell_writer cell_rate;     /* "10M/s" */
+cell_writer cell_refused;      /* {"network": 3, "rate": 0}: "network 3" */
+cell_writer cell_duration;     /* seconds: "1h30m" */
+cell_writer cell_rate;         /* "10M/s" */
+cell_writer cell_target_check; /* seconds; 0: "off" */
 
 #endif

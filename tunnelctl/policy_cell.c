@@ -19,6 +19,14 @@ void cell_duration(const json_t *value, char *text, size_t size)
         cell_text(value, text, size);
 }
 
+void cell_target_check(const json_t *value, char *text, size_t size)
+{
+    if (json_is_integer(value) && json_integer_value(value) == 0)
+        snprintf(text, size, "off");
+    else
+        cell_duration(value, text, size);
+}
+
 void cell_rate(const json_t *value, char *text, size_t size)
 {
     char rate[64];
@@ -71,6 +79,7 @@ static const struct {
     {"connect_timeout_s", "connect ", "", cell_duration},
     {"idle_timeout_s", "idle ", "", cell_duration},
     {"hold_s", "hold ", "", cell_duration},
+    {"target_check_s", "check ", "", cell_target_check},
     {"proxy_protocol", "proxy ", "", cell_text},
     {"expires", "", "", cell_left},
 };

@@ -69,6 +69,7 @@ static const struct column show_fields[] = {
     {"idle timeout", "idle_timeout_s", cell_duration},
     {"expires", "expires", cell_until},
     {"hold", "hold_s", cell_duration},
+    {"target check", "target_check_s", cell_target_check},
     {"PROXY protocol", "proxy_protocol"},
     {"connections", "connections"},
     {"waiting", "waiting"},

@@ -230,6 +230,8 @@ START_TEST(policies_are_short)
         "connect 5s, idle 1h30m, hold 0s, proxy v2, expired");
     expect_json_cell(cell_policy, "{\"from\":null,\"hold_s\":null,\"private\":false}", "-");
     expect_json_cell(cell_policy, "{\"max_rate\":\"odd\",\"expires\":7}", "odd new/s, 7");
+    expect_json_cell(cell_policy, "{\"target_check_s\":0}", "check off");
+    expect_json_cell(cell_policy, "{\"target_check_s\":300}", "check 5m");
     expect_json_cell(cell_policy, "[]", "-");
     expect_json_cell(cell_refused, "{\"network\":3,\"rate\":0,\"hub\":1}", "network 3, hub 1");
     expect_json_cell(cell_refused, "{\"network\":0}", "-");

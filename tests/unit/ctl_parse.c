@@ -65,12 +65,16 @@ static const struct {
      "\"site\":\"hannover\"}"},
     {"port set hannover 80 --from any --max-connections none --max-rate none --hold default "
      "--bandwidth-in none --bandwidth-out none --connect-timeout default --idle-timeout none "
-     "--expires never --proxy-protocol off",
+     "--expires never --proxy-protocol off --target-check default",
      "port set",
      "{\"policy\":{\"bandwidth_in\":null,\"bandwidth_out\":null,\"connect_timeout_s\":null,"
      "\"expires\":null,\"from\":null,\"hold_s\":null,\"idle_timeout_s\":null,"
-     "\"max_connections\":null,\"max_rate\":null,\"proxy_protocol\":null},\"port\":80,"
-     "\"site\":\"hannover\"}"},
+     "\"max_connections\":null,\"max_rate\":null,\"proxy_protocol\":null,"
+     "\"target_check_s\":null},\"port\":80,\"site\":\"hannover\"}"},
+    {"port set hannover 80 --target-check off", "port set",
+     "{\"policy\":{\"target_check_s\":0},\"port\":80,\"site\":\"hannover\"}"},
+    {"port set hannover 80 --target-check 5m", "port set",
+     "{\"policy\":{\"target_check_s\":300},\"port\":80,\"site\":\"hannover\"}"},
     {"port set hannover 80 --bandwidth-in 500k --bandwidth-out 64Ki --hold 0 --idle-timeout 1h30m",
      "port set",
      "{\"policy\":{\"bandwidth_in\":500000,\"bandwidth_out\":65536,\"hold_s\":0,"

@@ -40,6 +40,8 @@ static const char *const same[] = {
     "{\"expires\":\"2027-01-01T00:00:00Z\"}",
     "{\"hold_s\":0}",
     "{\"hold_s\":86400,\"proxy_protocol\":\"v1\"}",
+    "{\"target_check_s\":0}",
+    "{\"target_check_s\":86400}",
     "{\"proxy_protocol\":\"v2\",\"private\":true}",
     "{\"from\":[\"10.0.0.0/8\"],\"max_connections\":10,\"max_rate\":5,\"bandwidth_in\":1000000,"
     "\"bandwidth_out\":2000000,\"connect_timeout_s\":5,\"idle_timeout_s\":3600,"
@@ -64,7 +66,7 @@ static const struct {
     {"{\"proxy_protocol\":\"off\",\"private\":false}", "{}"},
     {"{\"from\":null,\"max_connections\":null,\"max_rate\":null,\"bandwidth_in\":null,"
      "\"bandwidth_out\":null,\"connect_timeout_s\":null,\"idle_timeout_s\":null,\"expires\":null,"
-     "\"hold_s\":null,\"proxy_protocol\":null,\"private\":null}",
+     "\"hold_s\":null,\"target_check_s\":null,\"proxy_protocol\":null,\"private\":null}",
      "{}"},
 };
 
@@ -79,7 +81,7 @@ END_TEST
 START_TEST(changes_what_is_named)
 {
     struct policy policy = {.max_rate = 0};
-    ck_assert_int_eq(read_into(&policy, same[10]), 0);
+    ck_assert_int_eq(read_into(&policy, same[sizeof same / sizeof *same - 1]), 0);
     ck_assert_int_eq(read_into(&policy, "{\"from\":[\"::1\"],\"max_rate\":null,\"hold_s\":null}"),
                      0);
     ck_written(&policy,
@@ -97,10 +99,11 @@ START_TEST(shows_every_item)
     struct policy policy = {.own_hold = true, .private = true};
     json_t *json = policy_show(&policy);
     char *text = json_dumps(json, JSON_COMPACT);
-    ck_assert_str_eq(text, "{\"from\":null,\"max_connections\":null,\"max_rate\":null,"
-                           "\"bandwidth_in\":null,\"bandwidth_out\":null,"
-                           "\"connect_timeout_s\":null,\"idle_timeout_s\":null,\"expires\":null,"
-                           "\"hold_s\":0,\"proxy_protocol\":null,\"private\":true}");
+    ck_assert_str_eq(
+        text, "{\"from\":null,\"max_connections\":null,\"max_rate\":null,"
+              "\"bandwidth_in\":null,\"bandwidth_out\":null,"
+              "\"connect_timeout_s\":null,\"idle_timeout_s\":null,\"expires\":null,"
+              "\"hold_s\":0,\"target_check_s\":null,\"proxy_protocol\":null,\"private\":true}");
     struct policy again = {.max_rate = 9};
     ck_assert_int_eq(policy_from_json(&again, json, &fault), 0);
     ck_assert_mem_eq(&again, &policy, sizeof policy);
@@ -145,6 +148,7 @@ static const struct {
     {"{\"expires\":\"1970-01-01T00:00:00Z\"}", "expires", ""},
     {"{\"hold_s\":86401}", "hold_s", "0 to 86400"},
     {"{\"hold_s\":-1}", "hold_s", "0 to 86400"},
+    {"{\"target_check_s\":86401}", "target_check_s", "0 to 86400"},
     {"{\"proxy_protocol\":\"v3\"}", "proxy_protocol", "\"v1\", \"v2\" or \"off\""},
     {"{\"proxy_protocol\":2}", "proxy_protocol", ""},
     {"{\"private\":\"yes\"}", "private", "true or false"},

@@ -160,6 +160,47 @@ START_TEST(off)
 }
 END_TEST
 
+static void set_check(const char *seconds)
+{
+    json_t *policy =
+        json_pack("{s:o}", "target_check_s", seconds ? json_integer(atoi(seconds)) : json_null());
+    hub_do("port.set", "{s:s, s:i, s:o}", "site", "hannover", "port", port, "policy", policy);
+    (void)worker_hear(worker, MESSAGE_SNAPSHOT);
+}
+
+static void hear_no_check(void)
+{
+    for (int i = 0; i < 10; i++)
+        worker_hear_nothing(worker);
+}
+
+/* On where the hub has none, off where it has one, and back. */
+START_TEST(a_grant_has_its_own)
+{
+    int end;
+    begin("");
+    set_check("1");
+    for (int turn = 0; turn < 2; turn++) {
+        uint64_t cid = hear_check(&end);
+        say(MESSAGE_OPENED, cid, VERDICT_GRANTED, "");
+        say(MESSAGE_CLOSED, cid, VERDICT_GRANTED, "finished");
+        expect_closed(end);
+    }
+    await_field("target_state", "answers");
+    set_check(NULL);
+    hear_no_check();
+    harness_stop();
+    begin("target_check: 1s");
+    set_check("0");
+    hear_no_check();
+    set_check(NULL);
+    uint64_t cid = hear_check(&end);
+    (void)close(end);
+    ck_assert_uint_ne(cid, 0);
+    harness_stop();
+}
+END_TEST
+
 int main(int count, char **arguments)
 {
     int code;
@@ -173,6 +214,7 @@ int main(int count, char **arguments)
     tcase_add_test(cases, the_hub_ends_a_check);
     tcase_add_test(cases, a_worker_that_breaks_the_rules);
     tcase_add_test(cases, off);
+    tcase_add_test(cases, a_grant_has_its_own);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

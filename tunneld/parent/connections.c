@@ -109,7 +109,8 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     uint64_t timeout_ms = forward->grant.policy.connect_timeout_ms;
     message.timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_TIMEOUT_MS;
     message.data = header;
-    message.data_length = forward_header(forward, connection->visitor, descriptor, header);
+    message.data_length =
+        forward_header(forward, connection->visitor, connection->opener, descriptor, header);
     message.descriptor = descriptor;
     worker_send(connection->worker, &message);
 }

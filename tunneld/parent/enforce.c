@@ -13,6 +13,7 @@
 #include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/sessions.h"
 #include "parent/sites.h"
 #include "parent/tracing.h"
 #include "parent/waiting.h"
@@ -64,9 +65,21 @@ const char *forward_reason_to_cut(const struct forward *forward, const char *vis
     return verdict == POLICY_ADMITS ? NULL : policy_verdict_text(verdict);
 }
 
-/* An operator comes through no socket of its own, and is said to have asked for this port of no
- * address in particular. */
-size_t forward_header(const struct forward *forward, const char *visitor, int descriptor,
+/* Where it connected to.  An operator comes through no socket of its own: it is the address that
+ * its SSH session came to, with the port that it asked for. */
+static bool find_local(const struct forward *forward, const struct session *opener, int descriptor,
+                       struct sockaddr_storage *local)
+{
+    socklen_t length = sizeof *local;
+    if (opener)
+        return opener->hub_host[0] != '\0' &&
+               address_from_literal(opener->hub_host, forward->grant.port, local, &length, NULL) ==
+                   0;
+    return getsockname(descriptor, (struct sockaddr *)local, &length) == 0;
+}
+
+size_t forward_header(const struct forward *forward, const char *visitor,
+                      const struct session *opener, int descriptor,
                       unsigned char out[PROXY_HEADER_MAX])
 {
     struct host_port from = split(visitor);
@@ -74,13 +87,8 @@ size_t forward_header(const struct forward *forward, const char *visitor, int de
     socklen_t length;
     enum proxy_protocol version = forward->grant.policy.proxy_protocol;
     if (version == PROXY_PROTOCOL_OFF ||
-        address_from_literal(from.host, from.port, &source, &length, NULL) != 0)
-        return proxy_header(version, NULL, NULL, out);
-    const char *any = source.ss_family == AF_INET6 ? "::" : "0.0.0.0";
-    length = sizeof local;
-    bool known = getsockname(descriptor, (struct sockaddr *)&local, &length) == 0 &&
-                 local.ss_family != AF_UNIX;
-    if (!known && address_from_literal(any, forward->grant.port, &local, &length, NULL) != 0)
+        address_from_literal(from.host, from.port, &source, &length, NULL) != 0 ||
+        !find_local(forward, opener, descriptor, &local))
         return proxy_header(version, NULL, NULL, out);
     return proxy_header(version, (struct sockaddr *)&source, (struct sockaddr *)&local, out);
 }
@@ -185,6 +193,9 @@ void forward_regrant(struct forward *forward, const struct grant *before)
     kept_text_drop(&forward->refusal);
     if (new_target)
         forward->health = (struct target_health){0};
+    if (before->policy.own_target_check != forward->grant.policy.own_target_check ||
+        before->policy.target_check_ms != forward->grant.policy.target_check_ms)
+        target_checks_regrant(forward);
     mind_expiry(forward);
     if (!forward->grant.enabled)
         forward_cut(forward, "grant disabled");

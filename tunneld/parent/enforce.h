@@ -18,8 +18,10 @@ void forward_refuse(struct forward *forward, enum policy_verdict verdict, const 
 const char *forward_reason_to_cut(const struct forward *forward, const char *visitor,
                                   bool is_operator);
 
-/* What the target gets before the first byte of the visitor whose socket this is; the length. */
-size_t forward_header(const struct forward *forward, const char *visitor, int descriptor,
+/* What the target gets before the first byte of the visitor whose socket this is, or of the
+ * operator whose session it came by (NULL: a visitor); the length. */
+size_t forward_header(const struct forward *forward, const char *visitor,
+                      const struct session *opener, int descriptor,
                       unsigned char out[PROXY_HEADER_MAX]);
 /* Tells the publisher's worker what the connections share. */
 void forward_tell_policy(struct forward *forward);

@@ -37,10 +37,12 @@ struct forward {
     char *refusal;         /* why hub or agent refuse it: kept_text.h */
     bool refused_by_agent; /* `refusal` is the agent's */
     struct target_health health;
-    TAILQ_ENTRY(forward) of_checks; /* hub->target_checks.queue */
-    struct target_check *check;     /* under way; NULL: none */
-    bool expired;                   /* out of service, because its grant's time is over */
-    uint64_t limited_sid;           /* the session whose worker was told of limits; 0: none */
+    TAILQ_ENTRY(forward) of_checks; /* hub->target_checks.queue, or .own */
+    enum target_checked checked;
+    uint64_t check_due_ms;      /* by its grant's own interval */
+    struct target_check *check; /* under way; NULL: none */
+    bool expired;               /* out of service, because its grant's time is over */
+    uint64_t limited_sid;       /* the session whose worker was told of limits; 0: none */
 };
 
 enum forward_state {

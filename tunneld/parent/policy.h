@@ -27,6 +27,8 @@ struct policy {
     int64_t expires_s;                         /* wall clock; 0: never */
     bool own_hold;                             /* hold_ms counts, not the hub's setting */
     uint64_t hold_ms;
+    bool own_target_check;    /* target_check_ms counts, not the hub's setting */
+    uint64_t target_check_ms; /* the target is tried once in this time; 0: never */
     enum proxy_protocol proxy_protocol;
     bool private; /* no listener: operators alone reach it */
 };

@@ -72,6 +72,21 @@ static json_t *write_hold(const struct item *item, const struct policy *policy)
                             : json_null();
 }
 
+/* And here: the target is not tried. */
+static int read_check(const struct item *item, struct policy *policy, const json_t *value,
+                      struct fault *fault)
+{
+    policy->own_target_check = !json_is_null(value);
+    return read_number(item, policy, value, fault);
+}
+
+static json_t *write_check(const struct item *item, const struct policy *policy)
+{
+    return policy->own_target_check
+               ? json_integer((json_int_t)(policy->target_check_ms / item->unit))
+               : json_null();
+}
+
 static int read_network(struct policy *policy, const json_t *value, struct fault *fault)
 {
     if (!json_is_string(value))
@@ -194,6 +209,8 @@ static const struct item items[] = {
     {"idle_timeout_s", NUMBER(idle_timeout_ms, 1, UINT64_C(365) * DAY_S, 1000)},
     {"expires", read_expires, write_expires, .unit = 0},
     {"hold_s", read_hold, write_hold, offsetof(struct policy, hold_ms), 0, DAY_S, 1000},
+    {"target_check_s", read_check, write_check, offsetof(struct policy, target_check_ms), 0, DAY_S,
+     1000},
     {"proxy_protocol", read_protocol, write_protocol, .unit = 0},
     {"private", read_private, write_private, .unit = 0},
 };

@@ -4,7 +4,8 @@
  *
  *   {"from": ["192.0.2.0/24"], "max_connections": 10, "max_rate": 5, "bandwidth_in": 1000000,
  *    "bandwidth_out": 1000000, "connect_timeout_s": 5, "idle_timeout_s": 3600,
- *    "expires": "2027-01-01T00:00:00Z", "hold_s": 30, "proxy_protocol": "v2", "private": true}
+ *    "expires": "2027-01-01T00:00:00Z", "hold_s": 30, "target_check_s": 300, "proxy_protocol":
+ * "v2", "private": true}
  */
 #ifndef PARENT_POLICY_JSON_H
 #define PARENT_POLICY_JSON_H

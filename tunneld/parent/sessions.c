@@ -86,9 +86,21 @@ void session_drop(struct session *session)
     free(session);
 }
 
+static void note_hub_host(struct session *session, int descriptor)
+{
+    struct sockaddr_storage local = {0};
+    socklen_t length = sizeof local;
+    char host[HOST_SIZE];
+    if (getsockname(descriptor, (struct sockaddr *)&local, &length) != 0)
+        return;
+    (void)address_host((struct sockaddr *)&local, host);
+    (void)text_copy(session->hub_host, sizeof session->hub_host, host);
+}
+
 void session_hand_over(struct session *session, int descriptor)
 {
     struct message message;
+    note_hub_host(session, descriptor);
     message_init(&message, MESSAGE_SESSION);
     message.sid = session->id;
     (void)text_copy(message.peer, sizeof message.peer, session->peer);

@@ -56,7 +56,8 @@ struct session {
     char fingerprint[FINGERPRINT_SIZE];
     char peer[ENDPOINT_SIZE];
     char host[LISTEN_ADDRESS_SIZE];
-    char *software; /* kept_text.h */
+    char hub_host[LISTEN_ADDRESS_SIZE]; /* the hub's address that it came to; "": unknown */
+    char *software;                     /* kept_text.h */
     char cipher[64];
     char site_name[NAME_SIZE]; /* outlives the site, for the log */
     int64_t since_s;

@@ -1,7 +1,8 @@
 /*
  * Checks of targets.  The forwards stand in a ring that turns once in an interval, so that the
- * checks of a thousand sites are spread over it by themselves; a forward whose target was tried
- * lately, by a visitor or by us, is passed over.  The visitor's socket is one end of a pair, whose
+ * checks of a thousand sites are spread over it by themselves; those whose grant has an interval of
+ * its own have a time instead, the first drawn at random.  A forward whose target was tried lately,
+ * by a visitor or by us, is passed over.  The visitor's socket is one end of a pair, whose
  * other end is held here until the site has answered, and never read or written.
  */
 #define _GNU_SOURCE
@@ -45,6 +46,7 @@ struct target_check {
 void target_checks_init(struct target_checks *checks)
 {
     TAILQ_INIT(&checks->queue);
+    TAILQ_INIT(&checks->own);
     LIST_INIT(&checks->list);
 }
 
@@ -177,6 +179,33 @@ static bool wants_check(const struct forward *forward, uint64_t interval, uint64
     return health->tried_ms == 0 || now_ms - health->tried_ms >= interval / 2;
 }
 
+static void try_target(struct forward *forward, uint64_t interval, uint64_t now_ms)
+{
+    if (wants_check(forward, interval, now_ms) && check_start(forward) != 0)
+        log_warning(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+                    SAY("target not checked: out of memory or descriptors"));
+}
+
+/* Whoever was looked at goes to the end, so that the bound is nobody's in particular. */
+static void take_due(struct hub *hub)
+{
+    struct target_checks *checks = &hub->target_checks;
+    uint64_t now_ms = clock_monotonic_ms();
+    struct forward *forward, *following, *last = TAILQ_LAST(&checks->own, checked_forwards);
+    for (forward = TAILQ_FIRST(&checks->own); forward && !hub->stopping; forward = following) {
+        following = forward == last ? NULL : TAILQ_NEXT(forward, of_checks);
+        uint64_t interval = forward->grant.policy.target_check_ms;
+        if (checks->running.count >= RUNNING_MAX)
+            return;
+        if (forward->check_due_ms > now_ms)
+            continue;
+        forward->check_due_ms = now_ms + interval;
+        TAILQ_REMOVE(&checks->own, forward, of_checks);
+        TAILQ_INSERT_TAIL(&checks->own, forward, of_checks);
+        try_target(forward, interval, now_ms);
+    }
+}
+
 static void take_turns(struct hub *hub)
 {
     struct target_checks *checks = &hub->target_checks;
@@ -187,10 +216,9 @@ static void take_turns(struct hub *hub)
         checks->credit -= interval;
         TAILQ_REMOVE(&checks->queue, forward, of_checks);
         TAILQ_INSERT_TAIL(&checks->queue, forward, of_checks);
-        if (wants_check(forward, interval, now_ms) && check_start(forward) != 0)
-            log_warning(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
-                        SAY("target not checked: out of memory or descriptors"));
+        try_target(forward, interval, now_ms);
     }
+    take_due(hub);
 }
 
 static void schedule(struct hub *hub);
@@ -208,41 +236,79 @@ static void on_tick(void *owner)
     schedule(hub);
 }
 
+static uint64_t random_below(uint64_t bound)
+{
+    uint64_t random = 0;
+    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+    return random % bound;
+}
+
 static void schedule(struct hub *hub)
 {
-    uint16_t random = 0;
-    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
-    if (timeout_set(hub->loop, &hub->target_checks.tick, TICK_MS + random % (2 * TICK_MS), on_tick,
-                    hub) != 0)
+    struct target_checks *checks = &hub->target_checks;
+    timeout_clear(&checks->tick);
+    if (interval_ms(hub) == 0 && TAILQ_EMPTY(&checks->own))
+        return;
+    if (timeout_set(hub->loop, &checks->tick, TICK_MS + random_below(2 * TICK_MS), on_tick, hub) !=
+        0)
         log_error(SAY("targets are not checked any more: out of memory"));
 }
 
 void target_checks_start(struct hub *hub)
 {
-    timeout_clear(&hub->target_checks.tick);
+    hub->target_checks.started = true;
     hub->target_checks.credit = 0;
     hub->target_checks.ticked_ms = clock_monotonic_ms();
-    if (interval_ms(hub) > 0)
-        schedule(hub);
+    schedule(hub);
 }
 
 void target_checks_stop(struct hub *hub)
 {
     timeout_clear(&hub->target_checks.tick);
+    hub->target_checks.started = false;
 }
 
 void target_checks_enter(struct forward *forward)
 {
+    struct hub *hub = forward->site->hub;
+    struct target_checks *checks = &hub->target_checks;
+    const struct policy *policy = &forward->grant.policy;
+    if (!policy->own_target_check) {
+        forward->checked = CHECKED_IN_TURN;
+        TAILQ_INSERT_TAIL(&checks->queue, forward, of_checks);
+        checks->count++;
+        return;
+    }
+    forward->checked = policy->target_check_ms > 0 ? CHECKED_WHEN_DUE : CHECKED_NEVER;
+    if (forward->checked == CHECKED_NEVER)
+        return;
+    forward->check_due_ms = clock_monotonic_ms() + random_below(policy->target_check_ms);
+    TAILQ_INSERT_TAIL(&checks->own, forward, of_checks);
+    if (checks->started && !checks->tick)
+        schedule(hub);
+}
+
+static void leave_queue(struct forward *forward)
+{
     struct target_checks *checks = &forward->site->hub->target_checks;
-    TAILQ_INSERT_TAIL(&checks->queue, forward, of_checks);
-    checks->count++;
+    if (forward->checked == CHECKED_IN_TURN) {
+        TAILQ_REMOVE(&checks->queue, forward, of_checks);
+        checks->count--;
+    } else if (forward->checked == CHECKED_WHEN_DUE) {
+        TAILQ_REMOVE(&checks->own, forward, of_checks);
+    }
+    forward->checked = CHECKED_NEVER;
+}
+
+void target_checks_regrant(struct forward *forward)
+{
+    leave_queue(forward);
+    target_checks_enter(forward);
 }
 
 void target_checks_leave(struct forward *forward)
 {
-    struct target_checks *checks = &forward->site->hub->target_checks;
-    TAILQ_REMOVE(&checks->queue, forward, of_checks);
-    checks->count--;
+    leave_queue(forward);
     if (!forward->check)
         return;
     forward->check->forward = NULL;

@@ -185,7 +185,7 @@ static void check_target(const struct check *check, const struct forward *forwar
         return;
     default:
         say(check, "target", target, SKIP,
-            "nobody has tried it yet; setting target_check tries it by itself", "");
+            "nobody has tried it yet; 'port set --target-check 5m' tries it by itself", "");
         return;
     }
 }
