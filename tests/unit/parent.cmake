@@ -1,6 +1,7 @@
 unit_test(parent_cidr parent)
 unit_test(parent_claims parent)
 unit_test(parent_enrolment parent)
+unit_test(parent_events parent worker)
 unit_test(parent_grants parent)
 unit_test(parent_health parent)
 unit_test(parent_admission parent)

@@ -17,6 +17,7 @@
 #include "parent/tracing.h"
 
 #define PENDING_MAX 10000
+#define BATCH       1000 /* written at the next turn: the bound is for a disk that fails */
 #define FLUSH_MS    1000
 #define DETAIL_SIZE 512
 
@@ -53,8 +54,9 @@ static void on_flush(void *owner)
 
 static void schedule_flush(struct hub *hub)
 {
-    if (!hub->events.flush &&
-        timeout_set(hub->loop, &hub->events.flush, FLUSH_MS, on_flush, hub) != 0)
+    bool now = hub->events.pending_count == BATCH;
+    if ((!hub->events.flush || now) &&
+        timeout_set(hub->loop, &hub->events.flush, now ? 0 : FLUSH_MS, on_flush, hub) != 0)
         events_flush(hub);
 }
 
