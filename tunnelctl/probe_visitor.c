@@ -267,6 +267,15 @@ static bool say_not_connected(struct probe *probe, struct forward *forward, bool
     return true;
 }
 
+/* A target that refuses at once may have us reset before we notice that we were connected. */
+static bool say_not_reached(struct probe *probe, struct forward *forward, const char *why)
+{
+    bool accepted = false;
+    if (!say_not_connected(probe, forward, &accepted))
+        return false;
+    return probe_fail(probe, "'tunnelctl events' on the hub says more", "%s", why);
+}
+
 static bool await_target(struct probe *probe, struct forward *forward, int socket,
                          const char *visitor)
 {
@@ -300,7 +309,7 @@ static bool visit(struct probe *probe, struct forward *forward, int *socket)
     char peer[HOST_PORT_SIZE], visitor[HOST_PORT_SIZE];
     if (near_address(forward->listen, &listen, &fault) < 0 ||
         dial(&listen, ACCESS_WAIT_MS, socket, peer, &fault) < 0)
-        return probe_fail(probe, "'tunnelctl events' on the hub says more", "%s", fault.text);
+        return say_not_reached(probe, forward, fault.text);
     (void)getsockname(*socket, (struct sockaddr *)&near, &length);
     address_format((const struct sockaddr *)&near, visitor);
     return await_target(probe, forward, *socket, visitor);

@@ -243,8 +243,9 @@ static void on_turn(void *owner)
     check_key_exchange(peer);
     if (peer->state != PEER_UP)
         return;
-    relays_turn(peer);
+    /* An agent says why it refuses a channel before it does. */
     commands_turn(peer);
+    relays_turn(peer);
     if (peer->probed && transport_bytes_in(peer->transport) != peer->probed_bytes)
         tell_alive(peer);
 }
