@@ -133,7 +133,7 @@ def draw(path, bench, facts):
     except ImportError:
         return False
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     results = bench.results()
     shown = [figure for figure in FIGURES if results.get(figure.key, {}).get("openssh", {}).get("median")]
@@ -148,6 +148,8 @@ def draw(path, bench, facts):
     if wanted:
         axes.scatter(*zip(*wanted), s=160, marker="|", color="black", label="goal", zorder=2)
     axes.set(xscale="log", xlabel="times better than %s with its defaults" % bench.labels["openssh"])
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: "%g" % value)
     axes.set_yticks([-i for i in range(len(shown))], [figure.title for figure in shown])
     axes.grid(axis="both", color="#e0e0e0", zorder=0)

@@ -39,8 +39,8 @@ def until(what, condition, seconds=30):
 
 
 def _stat(pid):
-    with open("/proc/%d/stat" % pid) as file:
-        return file.read().rpartition(")")[2].split()
+    with open("/proc/%d/stat" % pid, "rb") as file:  # a process's name may be any bytes
+        return file.read().rpartition(b")")[2].split()
 
 
 def tree(pid):
@@ -75,7 +75,7 @@ def memory_kib(pid):
     pss = dirty = 0
     for one in tree(pid):
         try:
-            with open("/proc/%d/smaps_rollup" % one) as file:
+            with open("/proc/%d/smaps_rollup" % one, errors="replace") as file:
                 fields = dict(line.split(":", 1) for line in file if line.count(":") == 1)
             pss += int(fields["Pss"].split()[0])
             dirty += int(fields["Private_Dirty"].split()[0])
