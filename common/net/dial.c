@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,43 +116,61 @@ static bool may_be_dialled(struct dial *dial, const struct sockaddr *address)
     return why == NULL;
 }
 
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                                : ((const struct sockaddr_in *)address)->sin_port);
+}
+
 /* Linux lets a socket connect to itself when the port it dials is in the ephemeral range and nobody
  * listens: that is no answer. */
-static bool connected_to_itself(int socket)
+static bool connected_to_itself(int socket, uint16_t port)
 {
     struct sockaddr_storage near = {0}, far = {0};
     socklen_t near_length = sizeof near, far_length = sizeof far;
     if (getsockname(socket, (struct sockaddr *)&near, &near_length) != 0 ||
-        getpeername(socket, (struct sockaddr *)&far, &far_length) != 0)
+        port_of(&near) != port || getpeername(socket, (struct sockaddr *)&far, &far_length) != 0)
         return false;
     return near_length == far_length && memcmp(&near, &far, near_length) == 0;
 }
 
-static int socket_error(int socket)
+static int socket_error(int socket, uint16_t port)
 {
     int error = 0;
     socklen_t length = sizeof error;
     if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
         return errno;
-    if (error == 0 && connected_to_itself(socket))
+    if (error == 0 && connected_to_itself(socket, port))
         return ECONNREFUSED;
     return error;
 }
 
+/* A target nearby has often answered before connect() is back: then the loop need not be asked. */
+static bool answered_at_once(int socket, uint16_t port)
+{
+    struct pollfd look = {.fd = socket, .events = POLLOUT};
+    return poll(&look, 1, 0) == 1 && look.revents == POLLOUT && !connected_to_itself(socket, port);
+}
+
 static void start_next(struct dial *dial);
+
+static void succeed(struct dial *dial, int socket)
+{
+    end(dial);
+    dial->handlers->on_connected(dial->owner, socket);
+}
 
 static void on_answer(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct attempt *attempt = poll->data;
     struct dial *dial = attempt->dial;
-    int error = socket_error(attempt->socket);
+    int error = socket_error(attempt->socket, dial->to.port);
     if (error == 0 && status < 0) /* libuv says EBADF for any error of the socket's */
         error = -status;
     int socket = take_socket(attempt);
     if (error == 0) {
-        end(dial);
-        dial->handlers->on_connected(dial->owner, socket);
+        succeed(dial, socket);
         return;
     }
     close(socket);
@@ -158,21 +178,36 @@ static void on_answer(uv_poll_t *poll, int status, int events)
     start_next(dial);
 }
 
-/* 0 when the attempt goes on, else an errno. */
-static int start_attempt(struct dial *dial, unsigned number)
+/* 0 with the socket, which connects now, or an errno. */
+static int connect_to(const struct sockaddr_storage *address, int *out)
 {
-    const struct sockaddr_storage *address = &dial->addresses[number];
-    struct attempt *attempt = &dial->attempts[number];
     socklen_t length =
         address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
-    int error = 0;
-    if (connect(fd, (const struct sockaddr *)address, length) != 0 && errno != EINPROGRESS)
-        error = errno;
-    if (error == 0)
-        error = -uv_poll_init(dial->loop, &attempt->poll, fd);
+    if (connect(fd, (const struct sockaddr *)address, length) != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    *out = fd;
+    return 0;
+}
+
+/* 0 when the attempt goes on, or the dial is over; else an errno. */
+static int start_attempt(struct dial *dial, unsigned number)
+{
+    struct attempt *attempt = &dial->attempts[number];
+    int fd = -1;
+    int error = connect_to(&dial->addresses[number], &fd);
+    if (error != 0)
+        return error;
+    if (answered_at_once(fd, dial->to.port)) {
+        succeed(dial, fd);
+        return 0;
+    }
+    error = -uv_poll_init(dial->loop, &attempt->poll, fd);
     if (error != 0) {
         close(fd);
         return error;
@@ -198,6 +233,8 @@ static void start_next(struct dial *dial)
     while (dial->started < dial->count) {
         unsigned number = dial->started++;
         int error = start_attempt(dial, number);
+        if (error == 0 && dial->over)
+            return;
         if (error == 0) {
             uv_timer_start(&dial->stagger, on_stagger, DIAL_STAGGER_MS, 0);
             return;

@@ -352,6 +352,7 @@ static enum progress read_chunk(struct stream *stream)
     do {
         got = recv(stream->socket, chunk, want, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
+    stream->readable = got == (ssize_t)want; /* else the loop tells of more */
     if (got < 0) {
         if (errno != EAGAIN)
             stream->broken = "reset by the TCP side";
@@ -381,7 +382,7 @@ static void send_eof(struct stream *stream)
 
 bool flow_to_channel(struct stream *stream)
 {
-    enum progress progress = MORE;
+    enum progress progress = stream->readable || stream->failing ? MORE : EMPTY;
 
     if (stream->broken)
         return false;

@@ -242,6 +242,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct stream *stream = poll->data;
 
+    stream->readable = true;
     if (status < 0) {
         stream->failing = true;
         stream->events = 0; /* libuv has stopped watching */
@@ -402,6 +403,7 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     stream->done = done;
     stream->owner = owner;
     stream->channel = channel;
+    stream->readable = true; /* it may have sent something already */
     TAILQ_INSERT_TAIL(&transport->streams, stream, all);
     stream_touch(stream);
     (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* or not TCP */

@@ -93,6 +93,7 @@ struct stream {
     size_t unsent_start, unsent_end;
     size_t prefix_left; /* of stream_prefix's bytes, the first of `unsent` */
     struct pace_place into_channel;
+    bool readable;   /* the loop said so, and the socket was not read empty since */
     bool socket_eof; /* the socket's end was read */
     bool eof_sent;
     bool failing; /* the socket reported an error: read what is left, then give up */

@@ -55,6 +55,17 @@ int __wrap_uv_getaddrinfo(uv_loop_t *of, uv_getaddrinfo_t *request, uv_getaddrin
     return __real_uv_getaddrinfo(of, request, done, node, service, hints);
 }
 
+static int watched; /* sockets that the loop was asked about */
+
+int __real_uv_poll_init(uv_loop_t *of, uv_poll_t *poll, int fd);
+int __wrap_uv_poll_init(uv_loop_t *of, uv_poll_t *poll, int fd);
+
+int __wrap_uv_poll_init(uv_loop_t *of, uv_poll_t *poll, int fd)
+{
+    watched++;
+    return __real_uv_poll_init(of, poll, fd);
+}
+
 static const char *judge_no_v6(void *owner, const struct sockaddr *address)
 {
     ck_assert_ptr_eq(owner, &loop);
@@ -123,6 +134,17 @@ START_TEST(connects_to_a_literal)
     ck_assert_int_eq(connected, 1);
     ck_assert_int_eq(resolved, 1);
     ck_assert_int_eq(failures, 0);
+}
+END_TEST
+
+/* A nearby target: connect() has its answer when it is back. */
+START_TEST(asks_the_loop_about_no_answer_that_is_there)
+{
+    watched = 0;
+    start("127.0.0.1", port_on_loopback(true, 8), 5000);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(connected, 1);
+    ck_assert_int_eq(watched, 0);
 }
 END_TEST
 
@@ -218,6 +240,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, connects_to_a_literal);
+    tcase_add_test(tests, asks_the_loop_about_no_answer_that_is_there);
     tcase_add_test(tests, connects_to_a_name);
     tcase_add_test(tests, says_who_refused);
     tcase_add_test(tests, says_what_does_not_resolve);

@@ -34,6 +34,7 @@ struct pipe {
     uv_poll_t poll;
     uv_timer_t timer; /* tells of trouble later, and tries again */
     int handles;      /* open handles; the last one's close callback frees the pipe */
+    int events;       /* watched for */
     int descriptor;
     enum message_direction incoming;
     const struct pipe_handlers *handlers;
@@ -80,9 +81,14 @@ static void pipe_break(struct pipe *pipe, const char *reason)
     uv_timer_start(&pipe->timer, on_timer, 0, 0);
 }
 
+/* Starting anew what is watched already would cost two system calls. */
 static void watch(struct pipe *pipe)
 {
     int events = UV_READABLE | (pipe->first ? UV_WRITABLE : 0);
+
+    if (events == pipe->events)
+        return;
+    pipe->events = events;
     uv_poll_start(&pipe->poll, events, on_poll);
 }
 
