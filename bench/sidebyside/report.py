@@ -133,6 +133,7 @@ def draw(path, bench, facts):
     except ImportError:
         return False
     matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench"})
     from matplotlib import pyplot, ticker
 
     results = bench.results()
@@ -156,6 +157,6 @@ def draw(path, bench, facts):
     axes.set_axisbelow(True)
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.06 - 1 / max(len(shown), 4)), ncol=4, frameon=False)
     axes.set_title("%s, %d cores, Linux %s" % (facts["machine"]["cpu"], facts["machine"]["cores"], facts["machine"]["kernel"]), fontsize=10)
-    picture.savefig(path)
+    picture.savefig(path, metadata={"Date": None})
     pyplot.close(picture)
     return True
