@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -27,12 +28,19 @@ static void on_signal(int number)
 
 struct handlers {
     struct sigaction before[ENDING_COUNT], stop;
+    sigset_t mask;
 };
 
+/* Blocked but while waiting, so that none comes just before it and is slept over. */
 static void catch_signals(struct handlers *handlers)
 {
     struct sigaction action = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    sigset_t blocked;
     came = 0;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < ENDING_COUNT; i++)
+        sigaddset(&blocked, ending[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &handlers->mask);
     for (size_t i = 0; i < ENDING_COUNT; i++)
         sigaction(ending[i], &action, &handlers->before[i]);
     sigaction(SIGTSTP, &ignore, &handlers->stop);
@@ -43,6 +51,7 @@ static void release_signals(const struct handlers *handlers)
     for (size_t i = 0; i < ENDING_COUNT; i++)
         sigaction(ending[i], &handlers->before[i], NULL);
     sigaction(SIGTSTP, &handlers->stop, NULL);
+    sigprocmask(SIG_SETMASK, &handlers->mask, NULL);
     if (came != 0)
         raise(came);
 }
@@ -53,14 +62,14 @@ static void say(int terminal, const char *text)
 }
 
 /* Its length; -1: the terminal ended, a signal came, or it is too long. */
-static ssize_t read_line(int terminal, char *line, size_t size)
+static ssize_t read_line(int terminal, const sigset_t *mask, char *line, size_t size)
 {
+    struct pollfd polled = {.fd = terminal, .events = POLLIN};
     size_t used = 0;
     while (used < size) {
-        ssize_t got = read(terminal, line + used, 1);
-        if (got < 0 && errno == EINTR && came == 0)
+        if (ppoll(&polled, 1, NULL, mask) < 0 && errno == EINTR && came == 0)
             continue;
-        if (got <= 0)
+        if (came != 0 || read(terminal, line + used, 1) <= 0)
             return -1;
         if (line[used] == '\n') {
             line[used] = '\0';
@@ -71,7 +80,7 @@ static ssize_t read_line(int terminal, char *line, size_t size)
     return -1;
 }
 
-static ssize_t ask(int terminal, const char *question, char *line)
+static ssize_t ask(int terminal, const sigset_t *mask, const char *question, char *line)
 {
     struct termios shown, hidden;
     if (tcgetattr(terminal, &shown) < 0)
@@ -81,7 +90,7 @@ static ssize_t ask(int terminal, const char *question, char *line)
     hidden.c_lflag |= ICANON | ISIG;
     (void)tcsetattr(terminal, TCSAFLUSH, &hidden);
     say(terminal, question);
-    ssize_t length = read_line(terminal, line, PASSPHRASE_SIZE);
+    ssize_t length = read_line(terminal, mask, line, PASSPHRASE_SIZE);
     say(terminal, "\n");
     (void)tcsetattr(terminal, TCSAFLUSH, &shown);
     return length;
@@ -94,7 +103,7 @@ int passphrase_ask(const char *question, char passphrase[PASSPHRASE_SIZE], struc
     if (terminal < 0)
         return fault_set(fault, "there is no terminal to ask for its passphrase on");
     catch_signals(&handlers);
-    ssize_t length = ask(terminal, question, passphrase);
+    ssize_t length = ask(terminal, &handlers.mask, question, passphrase);
     release_signals(&handlers);
     (void)close(terminal);
     if (length > 0)
