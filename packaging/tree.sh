@@ -22,7 +22,7 @@ in_tree() {
     cp /etc/resolv.conf "$1/etc/resolv.conf"
     # shellcheck disable=SC2016
     unshare --mount --pid --fork --kill-child "${@:3}" bash -c '
-        mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+        mount --make-rprivate / && mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
             mount --rbind /sys "$1/sys" && exec chroot "$1" sh -c "$2"' in_tree "$1" \
         "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root; $2"
 }
