@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(TUNNEL_VALGRIND)
 #define TRACEABLE 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)

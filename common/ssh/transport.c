@@ -281,8 +281,11 @@ static void turn(struct transport *transport)
 
 void transport_match_log(void)
 {
+    /* What 0.10 says of the protocol, 0.11 says one level below. */
+    int trace = ssh_version(SSH_VERSION_INT(0, 11, 0)) ? SSH_LOG_PACKET : SSH_LOG_PROTOCOL;
+
     if (ssh_get_log_callback()) /* without one libssh would write to standard error by itself */
-        (void)ssh_set_log_level(log_enabled(LOG_TRACE) ? SSH_LOG_PROTOCOL : SSH_LOG_NOLOG);
+        (void)ssh_set_log_level(log_enabled(LOG_TRACE) ? trace : SSH_LOG_NOLOG);
 }
 
 static struct transport_scope enter(int level, void *owner)

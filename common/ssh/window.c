@@ -88,7 +88,7 @@ static void judge(struct window *window, uint64_t rtt_us, uint64_t now_us)
         .allowed = window_allowed(total_reserved, window->reserved),
     };
 
-    window->target = window_next(&sight);
+    window->target = window_can_grow() ? window_next(&sight) : WINDOW_OWN;
     window->since_us = now_us;
     window->used = 0;
     window->waited = 0;
