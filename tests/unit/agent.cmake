@@ -1,3 +1,7 @@
+unit_test(agent_authenticate agent)
+# The test says what libssh says.
+target_link_options(agent_authenticate PRIVATE -Wl,--wrap=ssh_userauth_publickey,--wrap=ssh_userauth_kbdint
+  -Wl,--wrap=ssh_userauth_kbdint_getnprompts,--wrap=ssh_userauth_kbdint_setanswer,--wrap=ssh_is_connected,--wrap=ssh_get_error)
 unit_test(agent_check agent)
 unit_test(agent_retry agent)
 unit_test(agent_forward_list agent)
