@@ -137,7 +137,11 @@ static void check_silence(struct peer *peer)
     uint64_t silent_ms = clock_monotonic_ms() - transport_last_heard_ms(peer->transport);
     uint64_t patience_ms = probe_after_ms(settings);
 
-    if (transport_is_held(peer->transport)) { /* it is the parent who keeps us waiting */
+    /* It is the parent who keeps us waiting.  The peer cannot probe while its request is
+     * unanswered, and judges us by what it hears. */
+    if (transport_is_held(peer->transport)) {
+        (void)ssh_send_ignore(peer->ssh, "");
+        transport_kick(peer->transport);
         set_timer(peer, settings->keepalive_ms);
         return;
     }
