@@ -9,6 +9,7 @@
 
 #include "ssh/backlog.h"
 #include "ssh/pace_place.h"
+#include "ssh/rest.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
 #include "ssh/window.h"
@@ -39,6 +40,7 @@ struct transport {
     struct ssh_counter_struct messages; /* and what they hold, without padding and MACs */
     uint64_t heard_bytes, heard_ms;     /* the counter when last looked at, and since when */
     uint64_t pumped_bytes;              /* the counter when libssh last had nothing more to read */
+    struct rest rest;
     const struct transport_handlers *handlers;
     void *owner;
     int log_level; /* see transport_set_log_level */

@@ -279,48 +279,18 @@ static void turn(struct transport *transport)
         transport_kick(transport);
 }
 
-void transport_match_log(void)
-{
-    /* What 0.10 says of the protocol, 0.11 says one level below. */
-    int trace = ssh_version(SSH_VERSION_INT(0, 11, 0)) ? SSH_LOG_PACKET : SSH_LOG_PROTOCOL;
-
-    if (ssh_get_log_callback()) /* without one libssh would write to standard error by itself */
-        (void)ssh_set_log_level(log_enabled(LOG_TRACE) ? trace : SSH_LOG_NOLOG);
-}
-
-static struct transport_scope enter(int level, void *owner)
-{
-    struct transport_scope before = {log_scope(level), ssh_get_log_userdata()};
-
-    (void)ssh_set_log_userdata(owner);
-    transport_match_log();
-    return before;
-}
-
-struct transport_scope transport_enter(const struct transport *transport)
-{
-    return enter(transport->log_level, transport->owner);
-}
-
-void transport_leave(struct transport_scope before)
-{
-    (void)enter(before.level, before.owner);
-}
-
-void transport_set_log_level(struct transport *transport, int level)
-{
-    transport->log_level = level;
-}
-
 static void on_check(uv_check_t *check)
 {
     struct transport *transport = check->data;
     struct transport_scope before = transport_enter(transport);
+    uint64_t now_ms = uv_now(transport->loop);
 
     uv_check_stop(&transport->check);
     uv_idle_stop(&transport->idle);
     transport->in_turn = true;
+    rest_turn_begins(&transport->rest, &transport->counter, &transport->messages, now_ms);
     turn(transport);
+    rest_turn_ends(&transport->rest, transport->session, &transport->messages, now_ms);
     if (!transport->closing && session_over(transport))
         session_reason(transport);
     transport->in_turn = false;
