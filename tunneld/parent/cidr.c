@@ -90,6 +90,9 @@ bool cidr_contains(const struct cidr *cidr, const char *host)
     uint8_t bytes[16];
     if (address_bytes(host, bytes) == 0)
         return false;
+    /* ::/0 is all of IPv6, and nobody who writes it means IPv4. */
+    if (cidr->prefix < 96 && memcmp(bytes, mapped, sizeof mapped) == 0)
+        return false;
     unsigned whole = cidr->prefix / 8, rest = cidr->prefix % 8;
     if (memcmp(bytes, cidr->bytes, whole) != 0)
         return false;

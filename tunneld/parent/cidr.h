@@ -21,7 +21,8 @@ struct cidr {
 int cidr_parse(const char *text, struct cidr *out, struct fault *fault) MUST_CHECK;
 /* As cidr_parse takes it; a network of one address is written as that address.  Returns `text`. */
 char *cidr_format(const struct cidr *cidr, char text[CIDR_TEXT_SIZE]);
-/* Does the network hold this address literal?  Anything else is outside. */
+/* Does the network hold this address literal?  Anything else is outside.  A network of one family
+ * holds no address of the other: ::/0 is all of IPv6. */
 bool cidr_contains(const struct cidr *cidr, const char *host);
 
 #endif
