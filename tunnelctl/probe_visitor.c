@@ -176,6 +176,7 @@ struct forward {
     char target[HOST_PORT_SIZE];
     json_int_t errors;
     struct fault last_error; /* empty: none */
+    json_t *refused;         /* visitors so far, by reason; owned */
 };
 
 static bool judge_grant(struct probe *probe, const json_t *grant, struct forward *forward)
@@ -188,6 +189,7 @@ static bool judge_grant(struct probe *probe, const json_t *grant, struct forward
                           "%s:%u is private, operators alone reach it", probe->site, probe->port);
     (void)text_copy(forward->listen, sizeof(forward->listen), text_of(grant, "listen"));
     (void)text_copy(forward->target, sizeof(forward->target), text_of(grant, "target"));
+    forward->refused = json_incref(json_object_get(grant, "refused"));
     return true;
 }
 
@@ -250,6 +252,43 @@ static int is_open(struct probe *probe, const char *visitor, bool *open)
     return 0;
 }
 
+static const char *refusal_text(const char *reason)
+{
+    static const struct {
+        const char *reason, *text;
+    } texts[] = {
+        {"network", "this machine's address is in none of its networks"},
+        {"connections", "as many connections are there as it allows"},
+        {"rate", "as many came in this second as it allows"},
+        {"expired", "it has expired"},
+        {"waiting", "its site is away, and as many visitors wait as may"},
+        {"hub", "the hub has as many connections as it may have"},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        if (strcmp(texts[i].reason, reason) == 0)
+            return texts[i].text;
+    return reason;
+}
+
+/* Did the policy refuse a visitor meanwhile?  Then it was we. */
+static bool say_refused(struct probe *probe, const struct forward *forward)
+{
+    json_t *grants, *count;
+    const char *reason;
+    bool passes = true;
+    if (!learn(probe, "port.list", "site", &grants))
+        return false;
+    json_object_foreach(json_object_get(find_port(grants, probe->port), "refused"), reason, count)
+    {
+        if (passes && json_integer_value(count) >
+                          json_integer_value(json_object_get(forward->refused, reason)))
+            passes = probe_fail(probe, "'tunnelctl port show' has its policy",
+                                "the grant refuses the visitor: %s", refusal_text(reason));
+    }
+    json_decref(grants);
+    return passes;
+}
+
 /* The connection ended before anything came: the site says why, or nobody does.  An agent's own
  * words may come a little later than those of its SSH library. */
 static bool say_not_connected(struct probe *probe, struct forward *forward, bool *connected)
@@ -263,6 +302,8 @@ static bool say_not_connected(struct probe *probe, struct forward *forward, bool
     if (forward->errors > errors && *forward->last_error.text)
         return probe_fail(probe, "see that the target runs, and that the agent may dial it", "%s",
                           forward->last_error.text);
+    if (!say_refused(probe, forward))
+        return false;
     *connected = true; /* and closed again, which the last step is about */
     return true;
 }
@@ -355,6 +396,7 @@ enum outcome probe_as_visitor(struct probe *probe, struct fault *fault)
     }
     if (socket >= 0)
         close(socket);
+    json_decref(forward.refused);
     json_decref(status);
     return DONE;
 }
