@@ -12,18 +12,19 @@
 
 #define DISK_LEFT_MIN (256u << 10) /* bytes; SQLite makes its files larger by pieces of 32 KiB */
 
-/* Where SQLite only knows that writing failed. */
+/* Also where SQLite only knows that writing failed. */
 static bool disk_is_full(const struct store *store)
 {
     struct statvfs disk;
-    return (sqlite3_extended_errcode(store->db) & 0xff) == SQLITE_IOERR &&
-           statvfs(store->path, &disk) == 0 && disk.f_bavail * disk.f_bsize < DISK_LEFT_MIN;
+    int code = sqlite3_extended_errcode(store->db) & 0xff;
+    return code == SQLITE_FULL || (code == SQLITE_IOERR && statvfs(store->path, &disk) == 0 &&
+                                   disk.f_bavail * disk.f_bsize < DISK_LEFT_MIN);
 }
 
 static int store_fault(struct store *store, struct fault *fault)
 {
     const char *reason =
-        disk_is_full(store) ? "database or disk is full" : sqlite3_errmsg(store->db);
+        disk_is_full(store) ? "the disk is full; make room on it" : sqlite3_errmsg(store->db);
     return fault_set(fault, "%s: %s", store->path, reason);
 }
 
