@@ -82,6 +82,10 @@ int main(int argc, char **argv)
     int code = run(command, &options, &fault);
     if ((code & EXIT_AT_ONCE) != 0)
         _exit(code & ~EXIT_AT_ONCE);
+    if (fflush(stdout) != 0 && code == EXIT_DONE) {
+        code = EXIT_REFUSED;
+        fault_set(&fault, "cannot write to standard output");
+    }
     if (code != EXIT_DONE)
         fprintf(stderr, "tunnel-agent: %s\n", fault.text);
     return code;
