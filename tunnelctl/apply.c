@@ -45,11 +45,14 @@ static char *read_all(FILE *in, const char *name, size_t *length, struct fault *
     }
     while ((got = fread(chunk, 1, sizeof chunk, in)) > 0 && ftell(out) <= DOCUMENT_FILE_MAX)
         (void)fwrite(chunk, 1, got, out);
-    bool failed = ferror(in) != 0;
-    if (fclose(out) == 0 && !failed && *length <= DOCUMENT_FILE_MAX)
+    int cause = ferror(in) != 0 ? errno : 0;
+    if (fclose(out) == 0 && cause == 0 && *length <= DOCUMENT_FILE_MAX)
         return text;
     free(text);
-    (void)fault_set(fault, failed ? "cannot read %s" : "%s is too long for such a file", name);
+    if (cause != 0)
+        (void)fault_set(fault, "cannot read %s: %s", name, strerror(cause));
+    else
+        (void)fault_set(fault, "%s is too long for such a file", name);
     return NULL;
 }
 

@@ -40,6 +40,7 @@ int main(int argc, char **argv)
     enum outcome outcome = invocation_parse(argc, argv, &invocation, &fault);
     if (outcome == DONE)
         outcome = act(&invocation, &fault);
+    const struct command *command = invocation.command;
     invocation_release(&invocation);
     if (fflush(stdout) != 0 && outcome == DONE) {
         outcome = REFUSED;
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
     if (*fault.text)
         fprintf(stderr, "tunnelctl: %s\n", fault.text);
     if (outcome == USAGE)
-        fprintf(stderr, "Try 'tunnelctl help'.\n");
+        fprintf(stderr, "Try 'tunnelctl help%s%s'.\n", command ? " " : "",
+                command ? command->words : "");
     return (int)outcome;
 }

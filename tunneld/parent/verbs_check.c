@@ -145,7 +145,8 @@ static const char *advice_for(enum forward_state state)
     case FORWARD_EXPIRED:
         return "tunnelctl port set SITE PORT --expires TIME";
     case FORWARD_REFUSED:
-        return "remove what the reason names; allow_targets is the site's own list";
+        return "remove what the reason names; allow_targets stands in agent.yaml at the site, "
+               "which alone can widen it";
     case FORWARD_OFFLINE:
     case FORWARD_WAITING:
         return "the site must connect and publish it";
