@@ -4,6 +4,7 @@
     visitors.py knock ADDRESS PORT UNTIL [EVERY]    a visit each EVERY s until the file UNTIL is there
     visitors.py streams ADDRESS PORT COUNT UNTIL [MIB [PAUSE]]
                                                     transfers of MIB MiB, checked, COUNT at once
+    visitors.py each COUNT FIRST_PORT MIB           one such transfer to each of the sites of `prepare`
     visitors.py silent ADDRESS PORT COUNT UNTIL     connections that never say anything
     visitors.py delay PORT ADDRESS TO_PORT MS        passes everything on, MS later
     visitors.py prepare SOCKET COUNT FIRST_PORT     sites with a keyfile each, a line "NAME TOKEN" for each
@@ -155,6 +156,35 @@ def streams(address, port, count, until, mib="4", pause="0"):
     sys.exit(0 if sums["whole"] and not sums["corrupted"] else 1)
 
 
+def place(i, first_port):
+    """Of a site's forward: 5,000 ports on each of as many loopback addresses as it takes."""
+    return "127.0.1.%d" % (1 + i // 5000), int(first_port) + i % 5000
+
+
+def each(count, first_port, mib):
+    sites = iter(range(int(count)))
+    failed = []
+
+    def some():
+        while True:
+            with lock:
+                i = next(sites, None)
+            if i is None:
+                return
+            try:
+                one_stream(*place(i, first_port), str(i), int(mib) << 20)
+            except (Cut, ValueError) as error:
+                failed.append("%d: %s" % (i, error))
+
+    threads = [threading.Thread(target=some) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        sys.exit("%d of %s failed: %s" % (len(failed), count, failed[0]))
+
+
 # --- strangers --------------------------------------------------------------------------------
 
 
@@ -252,9 +282,8 @@ def prepare(path, count, first_port, step="500"):
     for begin in range(0, len(names), int(step)):
         sites = {}
         for i, name in enumerate(names[begin : begin + int(step)], begin):
-            # 5,000 ports on each of as many loopback addresses as it takes
-            grant = {"target": "127.0.0.1:80", "address": "127.0.1.%d" % (1 + i // 5000)}
-            sites[name] = {"ports": {str(int(first_port) + i % 5000): grant}}
+            address, port = place(i, first_port)
+            sites[name] = {"ports": {str(port): {"target": "127.0.0.1:80", "address": address}}}
         control.call("apply", document={"version": 1, "sites": sites})
     for name in names:
         keyfile = control.call("keyfile.issue", site=name, hubs=["127.0.0.1:2222"])["keyfile"]
@@ -263,5 +292,5 @@ def prepare(path, count, first_port, step="500"):
 
 
 if __name__ == "__main__":
-    MODES = {"knock": knock, "streams": streams, "silent": silent, "delay": delay, "prepare": prepare}
+    MODES = {"knock": knock, "streams": streams, "each": each, "silent": silent, "delay": delay, "prepare": prepare}
     MODES[sys.argv[1]](*sys.argv[2:])
