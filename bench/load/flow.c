@@ -1,7 +1,7 @@
 /*
- * What is sent through a tunnel, to measure it: visitors, and the target at its other end.  It sets
- * no socket option but TCP_NODELAY; what lies between both ends (nothing, a long line, a tunnel) it
- * does not know.  Each form prints one line of figures.
+ * What is sent through a tunnel, to measure it: visitors, and the target at its other end.  Buffers
+ * are the kernel's defaults, but for very many streams; what lies between both ends (nothing, a
+ * long line, a tunnel) it does not know.  Each form prints one line of figures.
  *
  *   flow serve ADDRESS PORT                      the target; answers any number of visitors
  *
@@ -17,11 +17,13 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,8 @@
 #define STREAMS_MAX 4000
 #define MIB         1048576.0
 #define REPORT_US   100000
+#define MANY        500 /* streams that would fill the machine's memory for TCP */
+#define SMALL_BYTES (64 << 10)
 
 static uint8_t bytes[1 << 20];
 
@@ -74,21 +78,41 @@ static struct sockaddr_in address_of(char **words)
     return address;
 }
 
+static void set_patience(int socket)
+{
+    const struct timeval soon = {.tv_usec = REPORT_US};
+
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
+}
+
+static void set_small(int socket)
+{
+    const int small = SMALL_BYTES;
+
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+}
+
+/* False: there will be no more. */
+static bool goes_on(ssize_t moved)
+{
+    return moved > 0 || (moved < 0 && errno == EAGAIN);
+}
+
 /* --- the target --- */
 
 /* Tells the visitor ten times a second what has come, so that nobody has to wait for what is still
  * under way. */
 static void drain(int socket)
 {
-    const struct timeval soon = {.tv_usec = REPORT_US};
     struct report report = {0};
     uint8_t *room = malloc(sizeof bytes);
     double start = now(), told = start;
     ssize_t got = 0;
 
-    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
-    while (room &&
-           ((got = recv(socket, room, sizeof bytes, 0)) > 0 || (got < 0 && errno == EAGAIN))) {
+    set_patience(socket);
+    while (room && goes_on(got = recv(socket, room, sizeof bytes, 0))) {
         report.bytes += got > 0 ? (uint64_t)got : 0;
         report.seconds = now() - start;
         if (start + report.seconds - told < REPORT_US / 1e6)
@@ -106,10 +130,12 @@ static void *answer(void *argument)
     char what;
 
     if (recv(socket, &what, 1, 0) == 1) {
-        if (what == 'd') {
+        if (what == 'D' || what == 'U')
+            set_small(socket);
+        if (what == 'd' || what == 'D') {
             while (send(socket, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
                 ;
-        } else if (what == 'u') {
+        } else if (what == 'u' || what == 'U') {
             drain(socket);
         } else {
             while (send(socket, &what, 1, MSG_NOSIGNAL) == 1 && recv(socket, &what, 1, 0) == 1)
@@ -165,8 +191,8 @@ static void *receive(void *argument)
     uint64_t total = 0;
     ssize_t got;
 
-    while (room && now() < end && (got = recv(self->socket, room, sizeof bytes, 0)) > 0)
-        total += (uint64_t)got;
+    while (room && now() < end && goes_on(got = recv(self->socket, room, sizeof bytes, 0)))
+        total += got > 0 ? (uint64_t)got : 0;
     self->mib = (double)total / MIB;
     self->rate = self->mib / (now() - start);
     free(room);
@@ -182,7 +208,7 @@ static void *feed(void *argument)
     struct report report, last = {0};
     double end = now() + self->seconds;
 
-    while (now() < end && send(self->socket, bytes, sizeof bytes / 8, MSG_NOSIGNAL) > 0)
+    while (now() < end && goes_on(send(self->socket, bytes, sizeof bytes / 8, MSG_NOSIGNAL)))
         ;
     while (recv(self->socket, &report, sizeof report, MSG_DONTWAIT) == sizeof report)
         last = report;
@@ -199,7 +225,10 @@ static int throughput(char **words, char what, double seconds, int streams)
     double sum = 0, slowest = 1e12, fastest = 0, mib = 0;
 
     for (int i = 0; i < streams; i++) {
-        visits[i].socket = visit(words, what);
+        visits[i].socket = visit(words, (char)(streams < MANY ? what : toupper(what)));
+        set_patience(visits[i].socket);
+        if (streams >= MANY)
+            set_small(visits[i].socket);
         visits[i].seconds = seconds;
     }
     for (int i = 0; i < streams; i++) {
