@@ -82,28 +82,32 @@ class Bench:
     def say(self, *words):
         print(*words, file=sys.stderr, flush=True)
 
+    def is_plausible(self, figure, side, values):
+        zero_for = BY_KEY[figure].may_be_zero
+        return is_plausible(values, zero_for == "all" or side in zero_for)
+
     def take(self, row, key, measured):
+        for figure, value in measured.items():
+            if not self.is_plausible(figure, key, [value]):
+                raise Failed("%s is %s" % (BY_KEY[figure].title, value))
         for figure, value in measured.items():
             self.values[figure].setdefault(key, []).append(value)
         self.say("%-10s %-12s %s" % (row.key, key, "  ".join("%s=%.4g" % item for item in measured.items())))
 
-    def turn(self, row, world, key):
-        try:
-            self.take(row, key, row.measure(self, world, world.sides[key]))
-        except (Failed, OSError, ValueError) as failure:
-            self.failed(row, key, failure)
+    def fresh(self, row, key):
+        with World(self.programs) as world:
+            world.start([self.programs["flow"], "serve", "127.0.0.1", "5000"], world.near)
+            return row.measure(self, world, self.make_side(world, key, agent=False))
 
-    def fresh_turn(self, row, key):
-        try:
-            with World(self.programs) as world:
-                world.start([self.programs["flow"], "serve", "127.0.0.1", "5000"], world.near)
-                self.take(row, key, row.measure(self, world, self.make_side(world, key, agent=False)))
-        except (Failed, OSError, ValueError) as failure:
-            self.failed(row, key, failure)
-
-    def failed(self, row, key, failure):
-        self.failures.append("%s of %s: %s" % (row.key, self.labels[key], failure))
-        self.say("failed:", self.failures[-1])
+    def turn(self, row, key, measure):
+        """What goes wrong is tried once more, and it is said: on a busy machine a moment may pass with nothing."""
+        for last in (False, True):
+            try:
+                return self.take(row, key, measure())
+            except (Failed, OSError, ValueError) as failure:
+                sentence = "%s of %s: %s" % (row.key, self.labels[key], failure)
+                self.say("failed:" if last else "again:", sentence)
+        self.failures.append(sentence)
 
     def rounds_of(self, row):
         return 1 if row.once else self.long_rounds if row.long else self.rounds * row.often
@@ -114,12 +118,12 @@ class Bench:
             for row in rows:
                 for _ in range(self.rounds_of(row)):
                     for key in self.sides_of(row):
-                        self.turn(row, world, key)
+                        self.turn(row, key, lambda: row.measure(self, world, world.sides[key]))
 
     def run_fresh(self, row):
         for _ in range(self.rounds_of(row)):
             for key in self.sides_of(row):
-                self.fresh_turn(row, key)
+                self.turn(row, key, lambda: self.fresh(row, key))
 
     def run(self):
         with contextlib.ExitStack() as stack:
@@ -137,7 +141,7 @@ class Bench:
                     self.run_fresh(row)
             for row, world in worlds:
                 for key in self.sides_of(row):
-                    self.turn(row, world, key)
+                    self.turn(row, key, lambda: row.measure(self, world, world.sides[key]))
 
     # --- what came out ---
 
@@ -148,7 +152,7 @@ class Bench:
     def implausible(self):
         return ["%s of %s: %s" % (BY_KEY[key].title, self.labels[side], values)
                 for key, sides in self.values.items() for side, values in sides.items()
-                if not is_plausible(values, BY_KEY[key].may_be_zero == "all" or side in BY_KEY[key].may_be_zero)]
+                if not self.is_plausible(key, side, values)]
 
     def verdicts(self):
         results = self.results()
