@@ -320,6 +320,9 @@ void streams_serve(struct transport *transport)
 {
     struct stream *stream;
 
+    /* What one stream writes leaves at once, what several write together. */
+    if (transport->paused_count + transport->dirty_count > 1)
+        wire_gather(transport->wire);
     for (size_t left = transport->paused_count; left > 0 && !transport->held; left--) {
         if (transport_congested(transport) || !(stream = TAILQ_FIRST(&transport->paused)))
             break;

@@ -44,6 +44,7 @@ struct wire {
     size_t start, end;
     bool readable, writable; /* for all that is known */
     bool more;               /* is to be written at once */
+    bool gathering;          /* see wire_gather */
     bool corked;             /* the last write was not */
     bool ended;
     int error;
@@ -154,7 +155,8 @@ static ssize_t take(struct wire *wire, void *bytes, size_t length)
 
 static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
 {
-    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (wire->more ? MSG_MORE : 0);
+    bool more = wire->more || wire->gathering;
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     ssize_t sent;
 
     do {
@@ -165,7 +167,7 @@ static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
     if (sent < 0)
         sent = 0;
     wire->writable = (size_t)sent == length;
-    wire->corked = wire->more;
+    wire->corked = more;
     return sent;
 }
 
@@ -281,13 +283,19 @@ void wire_expect_more(struct wire *wire, bool more)
         wire->more = more;
 }
 
+void wire_gather(struct wire *wire)
+{
+    if (wire)
+        wire->gathering = true;
+}
+
 void wire_push(struct wire *wire)
 {
     const int on = 1;
 
     if (!wire)
         return;
-    wire->more = false;
+    wire->more = wire->gathering = false;
     if (!wire->corked)
         return;
     wire->corked = false;
@@ -329,6 +337,11 @@ size_t wire_held(const struct wire *wire)
 void wire_expect_more(struct wire *wire, bool more)
 {
     (void)wire, (void)more;
+}
+
+void wire_gather(struct wire *wire)
+{
+    (void)wire;
 }
 
 void wire_push(struct wire *wire)

@@ -28,6 +28,8 @@ size_t wire_held(const struct wire *wire);
 /* Will more be written at once?  Then the kernel may wait for it before it sends what fills no
  * segment, at the latest until wire_push. */
 void wire_expect_more(struct wire *wire, bool more);
+/* The same for all that is written until wire_push. */
+void wire_gather(struct wire *wire);
 void wire_push(struct wire *wire);
 
 #endif

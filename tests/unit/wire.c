@@ -141,6 +141,26 @@ START_TEST(more_waits_for_the_push)
 }
 END_TEST
 
+/* Each of several streams ends its own chunk: that must not send what the others add to. */
+START_TEST(what_is_gathered_waits_for_the_push)
+{
+    static uint8_t byte;
+    struct pollfd real = {.fd = far, .events = POLLIN};
+
+    wire_gather(wire);
+    wire_expect_more(wire, false);
+    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq(poll(&real, 1, 20), 0);
+    wire_push(wire);
+    ck_assert_int_eq(poll(&real, 1, 100), 1);
+    ck_assert_int_eq(recv(far, &byte, 1, MSG_DONTWAIT), 1);
+    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq(recv(far, &byte, 1, MSG_DONTWAIT), 1);
+    ck_assert_int_eq(poll(&real, 1, 100), 1); /* over with the push */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire");
@@ -152,6 +172,7 @@ int main(void)
     tcase_add_test(group, a_full_socket_is_no_error);
     tcase_add_test(group, what_libssh_closed_is_somebody_elses);
     tcase_add_test(group, more_waits_for_the_push);
+    tcase_add_test(group, what_is_gathered_waits_for_the_push);
     suite_add_tcase(suite, group);
     return suite_run(suite);
 }
