@@ -27,8 +27,14 @@ in_tree() {
         "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root; $2"
 }
 
-# copy_source DIRECTORY: this project, as a release would have it.
+# copy_source DIRECTORY: this project, as a release would have it.  What is the same there stays as old
+# as it is, what is not is new: a build in that directory goes by that.
 copy_source() {
+    local file
     mkdir -p "$1"
-    tar -C "$root" --exclude=./build --exclude=./.git -cf - . | tar -C "$1" -xf -
+    (cd "$root" && find . \( -path ./build -o -path ./.git \) -prune -o -type f -print0) |
+        while IFS= read -r -d '' file; do
+            cmp -s "$root/$file" "$1/$file" && continue
+            mkdir -p "$1/${file%/*}" && cp --preserve=mode "$root/$file" "$1/$file" || return
+        done
 }
