@@ -1,11 +1,13 @@
 /*
- * Tables, blocks and JSON.  A table is measured, then printed; no line is wrapped or cut.  One
- * character counts as one column, which is true of all that the hub writes itself.
+ * Tables, blocks and JSON.  A table is measured, then printed; no line is wrapped or cut, but on a
+ * terminal that is too narrow columns are left out in which nothing stands.  One character counts
+ * as one column, which is true of all that the hub writes itself.
  */
 #define _GNU_SOURCE
 #include "tunnelctl/output.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/text.h"
 #include "tunnelctl/cell.h"
@@ -61,51 +63,86 @@ static void cell_of(const struct column *column, const json_t *row, char text[CE
     cell_write(column->write ? column->write : cell_text, json_object_get(row, column->key), text);
 }
 
-static size_t measure(const struct column *columns, const json_t *rows, size_t widths[COLUMNS_MAX])
+/* Widths by column, 0 of one that is left out; `full` where something stands. */
+struct measures {
+    size_t count, widths[COLUMNS_MAX];
+    bool full[COLUMNS_MAX];
+};
+
+static void measure(const struct column *columns, const json_t *rows, struct measures *measures)
 {
     size_t count = 0;
     char text[CELL_SIZE];
+    *measures = (struct measures){.count = 0};
     for (; columns[count].title && count < COLUMNS_MAX; count++) {
-        widths[count] = strlen(columns[count].title);
+        measures->widths[count] = strlen(columns[count].title);
         for (size_t i = 0; i < json_array_size(rows); i++) {
             cell_of(&columns[count], json_array_get(rows, i), text);
             size_t width = output_text(NULL, text);
-            if (width > widths[count])
-                widths[count] = width;
+            if (width > measures->widths[count])
+                measures->widths[count] = width;
+            measures->full[count] |= strcmp(text, "-") != 0;
         }
     }
-    return count;
+    measures->count = count;
+}
+
+/* 0: it is no terminal. */
+static size_t terminal_width(FILE *out)
+{
+    struct winsize size = {0};
+    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static void fit(struct measures *measures, size_t room)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < measures->count; i++)
+        total += measures->widths[i] + strlen(GAP);
+    for (size_t i = measures->count; i-- > 0 && total > room + strlen(GAP);) {
+        if (measures->full[i])
+            continue;
+        total -= measures->widths[i] + strlen(GAP);
+        measures->widths[i] = 0;
+    }
+    while (measures->count > 0 && measures->widths[measures->count - 1] == 0)
+        measures->count--;
 }
 
 /* A row, or with NULL the header. */
-static void print_row(FILE *out, const struct column *columns, const size_t *widths, size_t count,
+static void print_row(FILE *out, const struct column *columns, const struct measures *measures,
                       const json_t *row)
 {
     char text[CELL_SIZE];
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < measures->count; i++) {
+        if (measures->widths[i] == 0)
+            continue;
         if (row)
             cell_of(&columns[i], row, text);
         else
             snprintf(text, sizeof(text), "%s", columns[i].title);
         if (i > 0)
             fputs(GAP, out);
-        print_cell(out, text, widths[i], columns[i].right, i + 1 == count);
+        print_cell(out, text, measures->widths[i], columns[i].right, i + 1 == measures->count);
     }
     fputc('\n', out);
 }
 
 void output_table(FILE *out, const struct listing *listing, const json_t *rows)
 {
-    size_t widths[COLUMNS_MAX];
+    struct measures measures;
     if (json_array_size(rows) == 0) {
         fprintf(out, "%s\n", listing->empty);
         return;
     }
-    size_t count = measure(listing->columns, rows, widths);
-    print_row(out, listing->columns, widths, count, NULL);
+    measure(listing->columns, rows, &measures);
+    size_t room = terminal_width(out);
+    if (room > 0)
+        fit(&measures, room);
+    print_row(out, listing->columns, &measures, NULL);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        print_row(out, listing->columns, widths, count, row);
+        print_row(out, listing->columns, &measures, row);
         const char *note =
             listing->note ? json_string_value(json_object_get(row, listing->note)) : NULL;
         if (note && *note) {
