@@ -19,15 +19,12 @@
 
 #include "ssh/stream_internal.h"
 
-#define PACKET_BYTES 32758 /* of payload: what libssh puts into a packet of 32 KiB */
-#define CHUNK_BYTES  (4 * PACKET_BYTES)
 #define BUFFERED_MAX                                                                               \
     (4u << 20) /* beyond the window: libssh's own bounds, which it does not insist on */
-#define SEND_FLAGS    (MSG_DONTWAIT | MSG_NOSIGNAL)
-#define CHUNKS_A_TURN 4 /* then other streams have their turn */
+#define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
 
 /* One loop drives every stream of the process, and no byte stays here between two calls. */
-static uint8_t chunk[CHUNK_BYTES];
+static uint8_t chunk[TURN_MOST];
 
 static void socket_failed(struct stream *stream)
 {
@@ -142,7 +139,7 @@ static size_t waiting(const struct stream *stream)
  * nowhere.  With something to read it does not look at the socket.  True: they are gone. */
 static bool announce(struct stream *stream, size_t length)
 {
-    static uint8_t nowhere[2 * PACKET_BYTES];
+    static uint8_t nowhere[2 * TURN_PACKET];
     uint32_t window = window_due(&stream->window);
 
     if (window == 0 || length > sizeof nowhere || !window_can_grow() ||
@@ -207,7 +204,7 @@ static int more_to_come(struct stream *stream)
 {
     struct transport *transport = stream->transport;
     bool more = transport->in_turn && transport->speaker == stream &&
-                wire_held(transport->wire) >= PACKET_BYTES;
+                wire_held(transport->wire) >= TURN_PACKET;
 
     if (transport->corked != stream)
         flow_push(transport);
@@ -334,21 +331,22 @@ bool flow_is_reset(const struct stream *stream)
            ((socket.revents & POLLERR) || (!stream->shut && (socket.revents & POLLHUP)));
 }
 
-enum progress { MORE, EMPTY, PAUSED, RATIONED };
-
-/* One chunk from the socket to the channel. */
-static enum progress read_chunk(struct stream *stream)
+/* One piece from the socket to the channel. */
+static enum flow_progress read_piece(struct stream *stream)
 {
+    struct transport *transport = stream->transport;
     size_t want = ssh_channel_window_size(stream->channel);
     ssize_t got;
 
-    if (want == 0 || stream->transport->blocked || transport_congested(stream->transport))
-        return PAUSED;
-    if (want > sizeof chunk)
-        want = sizeof chunk;
+    if (transport->blocked || transport_congested(transport))
+        return FLOW_INTERRUPTED;
+    if (want == 0)
+        return FLOW_SHUT;
+    if (want > stream->turn.credit)
+        want = stream->turn.credit;
     want = pace_offer(&stream->into_channel, want);
     if (want == 0)
-        return RATIONED;
+        return FLOW_RATIONED;
     do {
         got = recv(stream->socket, chunk, want, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
@@ -356,18 +354,19 @@ static enum progress read_chunk(struct stream *stream)
     if (got < 0) {
         if (errno != EAGAIN)
             stream->broken = "reset by the TCP side";
-        return EMPTY;
+        return FLOW_EMPTY;
     }
     if (got == 0) {
         stream->socket_eof = true;
         stream->failing = stream->failing || flow_is_reset(stream);
-        return EMPTY;
+        return FLOW_EMPTY;
     }
     pace_take(&stream->into_channel, (size_t)got);
-    wire_expect_more(stream->transport->wire, (size_t)got == want);
+    stream->turn.credit -= (size_t)got;
+    wire_expect_more(transport->wire, (size_t)got == want);
     if (!write_channel(stream, chunk, (size_t)got))
-        return PAUSED;
-    return (size_t)got == want || stream->failing ? MORE : EMPTY;
+        return FLOW_INTERRUPTED;
+    return (size_t)got == want || stream->failing ? FLOW_MORE : FLOW_EMPTY;
 }
 
 static void send_eof(struct stream *stream)
@@ -380,27 +379,31 @@ static void send_eof(struct stream *stream)
     stream->eof_sent = true;
 }
 
-bool flow_to_channel(struct stream *stream)
+bool flow_can_send(struct stream *stream)
 {
-    enum progress progress = stream->readable || stream->failing ? MORE : EMPTY;
+    if (stream->broken)
+        return false;
+    if (!stream->channel_closed && !stream->eof_sent)
+        return stream->readable || stream->failing || stream->unsent;
+    stream->broken = stream->failing ? "reset by the TCP side" : NULL;
+    return false;
+}
 
-    if (stream->broken)
-        return false;
-    if (stream->channel_closed || stream->eof_sent) {
-        stream->broken = stream->failing ? "reset by the TCP side" : NULL;
-        return false;
-    }
+enum flow_progress flow_to_channel(struct stream *stream)
+{
+    enum flow_progress progress = stream->readable || stream->failing ? FLOW_MORE : FLOW_EMPTY;
+
+    if (stream->broken || stream->channel_closed || stream->eof_sent)
+        return FLOW_EMPTY;
     if (stream->unsent && !write_unsent(stream))
-        return true;
-    for (int i = 0; i < CHUNKS_A_TURN && progress == MORE && !stream->socket_eof; i++)
-        progress = read_chunk(stream);
+        return ssh_channel_window_size(stream->channel) == 0 ? FLOW_SHUT : FLOW_INTERRUPTED;
+    while (progress == FLOW_MORE && stream->turn.credit > 0 && !stream->socket_eof)
+        progress = read_piece(stream);
     if (stream->broken)
-        return false;
+        return FLOW_EMPTY;
     if (stream->socket_eof && !stream->failing)
         send_eof(stream);
-    if (stream->failing && (progress == EMPTY || stream->socket_eof))
+    if (stream->failing && (progress == FLOW_EMPTY || stream->socket_eof))
         stream->broken = "reset by the TCP side";
-    if (progress == MORE && !stream->socket_eof)
-        stream_touch(stream);
-    return progress == PAUSED;
+    return stream->socket_eof ? FLOW_EMPTY : progress;
 }

@@ -1,6 +1,6 @@
 /*
- * The life of a stream: its start, what is done with it in a turn, its end, and the channel's
- * lingering until the peer has closed it too.  The bytes themselves are flow.c's.
+ * The life of a stream: its start, its end, and the channel's lingering until the peer has closed
+ * it too.  What is done with it in a turn is service.c's business, the bytes are flow.c's.
  *
  * libssh's callbacks may come at any moment that libssh is at work, also in the middle of another
  * stream's write.  They write to the socket, set marks, and put the stream on a list; all the rest
@@ -10,56 +10,37 @@
 #include "ssh/stream.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "ssh/stream_internal.h"
 
-#define DRAIN_MS      10000 /* for what one side sent before it gave up */
 #define LINGERING_MAX 10000 /* channels that a peer may leave half closed */
 
 /* --- lists --- */
 
 void stream_unlist(struct stream *stream)
 {
-    struct transport *transport = stream->transport;
-
-    if (stream->place == IN_DIRTY) {
-        TAILQ_REMOVE(&transport->dirty, stream, next);
-        transport->dirty_count--;
-    } else if (stream->place == IN_PAUSED) {
-        TAILQ_REMOVE(&transport->paused, stream, next);
-        transport->paused_count--;
-    }
-    stream->place = NOWHERE;
+    if (!stream->dirty)
+        return;
+    TAILQ_REMOVE(&stream->transport->dirty, stream, next);
+    stream->transport->dirty_count--;
+    stream->dirty = false;
 }
 
 void stream_touch(struct stream *stream)
 {
-    if (stream->place != IN_DIRTY) {
-        stream_unlist(stream);
+    if (!stream->dirty) {
         TAILQ_INSERT_TAIL(&stream->transport->dirty, stream, next);
         stream->transport->dirty_count++;
-        stream->place = IN_DIRTY;
+        stream->dirty = true;
     }
     transport_kick(stream->transport);
-}
-
-static void stream_pause(struct stream *stream)
-{
-    if (stream->place != NOWHERE)
-        return;
-    TAILQ_INSERT_TAIL(&stream->transport->paused, stream, next);
-    stream->transport->paused_count++;
-    stream->place = IN_PAUSED;
 }
 
 /* --- libssh's callbacks --- */
@@ -125,7 +106,7 @@ static void close_socket(struct stream *stream, bool reset)
 }
 
 /* The stream lets go of its channel, and of itself. */
-static void forget_channel(struct stream *stream)
+void stream_forget_channel(struct stream *stream)
 {
     if (!stream->transport->finished) {
         ssh_remove_channel_callbacks(stream->channel, &stream->callbacks);
@@ -163,12 +144,12 @@ static void let_go(struct stream *stream)
     if (!transport->finished)
         close_channel(stream);
     if (stream->channel_closed)
-        forget_channel(stream);
+        stream_forget_channel(stream);
     else if (transport->lingering_count > LINGERING_MAX)
         transport_close(transport, "protocol error: the peer leaves closed channels open");
 }
 
-static void end(struct stream *stream, enum stream_end how, const char *reason)
+void stream_end(struct stream *stream, enum stream_end how, const char *reason)
 {
     struct transport *transport = stream->transport;
     struct stream_result result = {
@@ -187,153 +168,12 @@ static void end(struct stream *stream, enum stream_end how, const char *reason)
     if (stream->unsent)
         transport->blocked = false;
     stream_unlist(stream);
+    turns_leave(&transport->turns, &stream->turn);
     TAILQ_REMOVE(&transport->streams, stream, all);
     TAILQ_INSERT_TAIL(&transport->lingering, stream, all);
     transport->lingering_count++;
     stream->done(stream->owner, &result);
     let_go(stream);
-}
-
-/* --- what is done in a turn --- */
-
-static bool all_written(const struct stream *stream)
-{
-    return stream->buffered == 0 && stream->unwritten.bytes == 0;
-}
-
-/* One side gave up, but what it sent before still goes to the other, for a while. */
-static bool overdue(struct stream *stream)
-{
-    if (stream->deadline_ms == 0) {
-        stream->deadline_ms = clock_monotonic_ms() + DRAIN_MS;
-        transport_tick(stream->transport);
-    }
-    return clock_monotonic_ms() >= stream->deadline_ms;
-}
-
-/* A reset throws away what the kernel has not delivered. */
-static bool all_taken(const struct stream *stream)
-{
-    int queued = 0;
-
-    return ioctl(stream->socket, SIOCOUTQ, &queued) < 0 || queued == 0;
-}
-
-/* Ends the stream if it is over.  True: it was. */
-static bool settle(struct stream *stream)
-{
-    if (stream->aborting)
-        end(stream, STREAM_ABORTED, stream->reason);
-    else if (stream->broken)
-        end(stream, STREAM_SOCKET_RESET, stream->broken);
-    else if (stream->failing && overdue(stream))
-        end(stream, STREAM_SOCKET_RESET, "reset by the TCP side");
-    else if (stream->channel_closed && !stream->eof_sent &&
-             ((all_written(stream) && all_taken(stream)) || overdue(stream)))
-        end(stream, STREAM_PEER_RESET, "closed by the SSH side");
-    else if (stream->eof_sent && stream->shut)
-        end(stream, STREAM_FINISHED, "finished");
-    else
-        return false;
-    return true;
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct stream *stream = poll->data;
-
-    stream->readable = true;
-    if (status < 0) {
-        stream->failing = true;
-        stream->events = 0; /* libuv has stopped watching */
-    } else if (events & UV_PRIORITIZED) {
-        stream->failing = stream->failing || flow_is_reset(stream);
-        stream->quiet = true;
-    }
-    stream_touch(stream);
-}
-
-/* A socket that is neither read nor written is watched for errors: libuv reports those, and a
- * hang-up, whatever was asked for. */
-static void watch(struct stream *stream, bool paused)
-{
-    int events = 0;
-
-    if (!paused && !stream->socket_eof && !stream->channel_closed && !stream->into_channel.waiting)
-        events |= UV_READABLE;
-    if (!all_written(stream) && !stream->into_socket.waiting)
-        events |= UV_WRITABLE;
-    if (events)
-        stream->quiet = false;
-    else if (!stream->quiet)
-        events = UV_PRIORITIZED;
-    if (stream->failing)
-        events = 0; /* an error is reported again and again */
-    if (events == stream->events)
-        return;
-    stream->events = events;
-    if (events)
-        uv_poll_start(&stream->poll, events, on_poll);
-    else
-        uv_poll_stop(&stream->poll);
-}
-
-static void shut_socket(struct stream *stream)
-{
-    if (stream->shut || !stream->channel_eof || !all_written(stream) || stream->failing)
-        return;
-    if (stream->channel_closed && !stream->eof_sent)
-        return; /* no end in order, but a reset */
-    /* It fails only on a socket that is gone, which reading it tells as well. */
-    (void)shutdown(stream->socket, SHUT_WR);
-    stream->shut = true;
-}
-
-static void serve(struct stream *stream)
-{
-    bool paused;
-
-    stream_unlist(stream);
-    if (stream->ended) {
-        if (stream->channel_closed)
-            forget_channel(stream);
-        return;
-    }
-    if (!stream->aborting) {
-        flow_to_socket(stream);
-        shut_socket(stream);
-    }
-    paused = stream->transport->held || (!stream->aborting && flow_to_channel(stream));
-    pace_rest(&stream->into_channel);
-    pace_rest(&stream->into_socket);
-    /* A session that has just died takes its streams along, all for the same reason. */
-    if (!ssh_is_connected(stream->transport->session) || settle(stream))
-        return;
-    if (paused)
-        stream_pause(stream);
-    watch(stream, paused);
-}
-
-/* Each list is gone through once: who comes back on it waits for the next turn, at its end, so
- * that nobody is always the first. */
-void streams_serve(struct transport *transport)
-{
-    struct stream *stream;
-
-    /* What one stream writes leaves at once, what several write together. */
-    if (transport->paused_count + transport->dirty_count > 1)
-        wire_gather(transport->wire);
-    for (size_t left = transport->paused_count; left > 0 && !transport->held; left--) {
-        if (transport_congested(transport) || !(stream = TAILQ_FIRST(&transport->paused)))
-            break;
-        serve(stream); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
-    }
-    for (size_t left = transport->dirty_count; left > 0; left--) {
-        if (!(stream = TAILQ_FIRST(&transport->dirty)))
-            break;
-        serve(stream); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
-    }
-    wire_push(transport->wire);
 }
 
 bool streams_check_deadlines(struct transport *transport)
@@ -356,9 +196,9 @@ void streams_finish(struct transport *transport, const char *reason)
     struct stream *stream;
 
     while ((stream = TAILQ_FIRST(&transport->streams)))
-        end(stream, STREAM_ABORTED, reason); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
+        stream_end(stream, STREAM_ABORTED, reason); /* NOLINT(clang-analyzer-unix.Malloc) */
     while ((stream = TAILQ_FIRST(&transport->lingering)))
-        forget_channel(stream); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
+        stream_forget_channel(stream); /* NOLINT(clang-analyzer-unix.Malloc): off the lists */
 }
 
 /* --- the start --- */
@@ -402,6 +242,7 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     backlog_init(&stream->unwritten);
     window_init(&stream->window);
     stream->transport = transport;
+    stream->turn.owner = stream;
     stream->socket = socket;
     stream->done = done;
     stream->owner = owner;

@@ -1,6 +1,6 @@
 /*
- * What transport.c, stream.c and flow.c share: the insides of a transport and of its streams.
- * Nobody else includes this.
+ * What transport.c, stream.c, service.c and flow.c share: the insides of a transport and of its
+ * streams. Nobody else includes this.
  */
 #ifndef SSH_STREAM_INTERNAL_H
 #define SSH_STREAM_INTERNAL_H
@@ -12,6 +12,7 @@
 #include "ssh/rest.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
+#include "ssh/turns.h"
 #include "ssh/window.h"
 #include "ssh/wire.h"
 
@@ -68,18 +69,17 @@ struct transport {
     struct stream_list streams;   /* all that have not ended */
     struct stream_list lingering; /* ended; the peer has not closed the channel yet */
     struct stream_list dirty;     /* something happened: look at them in this turn */
-    struct stream_list paused;    /* would read their socket, but the SSH side does not take it */
-    size_t lingering_count, dirty_count, paused_count;
+    size_t lingering_count, dirty_count;
+    struct turns turns; /* of those that would read their socket */
 };
 
 #define REASON_SIZE 160 /* of a stream; longer ones are cut */
 
-enum stream_place { NOWHERE, IN_DIRTY, IN_PAUSED };
-
 struct stream {
     TAILQ_ENTRY(stream) all;  /* in `streams` or `lingering` */
-    TAILQ_ENTRY(stream) next; /* in `dirty` or `paused` */
-    enum stream_place place;
+    TAILQ_ENTRY(stream) next; /* in `dirty` */
+    bool dirty;
+    struct turn turn; /* to read the socket; nobody watches it meanwhile */
     struct transport *transport;
     ssh_channel channel; /* NULL once freed */
     struct ssh_channel_callbacks_struct callbacks;
@@ -132,12 +132,18 @@ void transport_tick(struct transport *transport);
 /* Puts the stream on the list of the next (or this) turn; callable inside libssh callbacks. */
 void stream_touch(struct stream *stream);
 void stream_unlist(struct stream *stream);
-/* In a turn: moves what can be moved in all streams that were touched or paused. */
-void streams_serve(struct transport *transport);
+/* Tells the owner, and closes the socket and, once the peer has, the channel. */
+void stream_end(struct stream *stream, enum stream_end how, const char *reason);
+/* The stream lets go of its channel, and of itself. */
+void stream_forget_channel(struct stream *stream);
 /* In the last turn, when libssh has freed all channels: ends all streams. */
 void streams_finish(struct transport *transport, const char *reason);
 /* Touches the streams that have a deadline; false if there are none. */
 bool streams_check_deadlines(struct transport *transport);
+
+/* --- service.c --- */
+/* In a turn: moves what can be moved in all streams that were touched, and sends by turns. */
+void streams_serve(struct transport *transport);
 
 /* --- flow.c --- */
 /* At the start, with what libssh's buffer holds already. */
@@ -150,8 +156,20 @@ void flow_push(struct transport *transport);
 /* The stream ends. */
 void flow_forget(struct stream *stream);
 void flow_to_socket(struct stream *stream);
-/* Returns true if the stream wants to read its socket but cannot now. */
-bool flow_to_channel(struct stream *stream);
+
+enum flow_progress {
+    FLOW_MORE,        /* there is more to send */
+    FLOW_EMPTY,       /* the socket had nothing more, or it ended */
+    FLOW_SHUT,        /* the peer's window is shut */
+    FLOW_RATIONED,    /* the pace says when to go on */
+    FLOW_INTERRUPTED, /* the session takes no more now */
+};
+
+/* May there be something for the channel, and a way to it?  A stream without is judged by settle.
+ */
+bool flow_can_send(struct stream *stream);
+/* From the socket to the channel, as far as the turn's credit goes. */
+enum flow_progress flow_to_channel(struct stream *stream);
 /* Is the socket broken, or hung up altogether although our half is still open?  The other end of
  * an AF_UNIX pair has no other way to say that it ended out of order. */
 bool flow_is_reset(const struct stream *stream);

@@ -81,10 +81,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     if (status < 0)
         transport->events = 0; /* libuv stopped watching; libssh's read finds the error */
-    if (status < 0 || (events & UV_READABLE))
-        wire_readable(transport->wire);
-    if (status < 0 || (events & UV_WRITABLE))
-        wire_writable(transport->wire);
+    wire_note(transport->wire, status < 0 || (events & UV_READABLE),
+              status < 0 || (events & UV_WRITABLE));
     transport->ready = true;
     transport_kick(transport);
 }
@@ -385,7 +383,7 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
     TAILQ_INIT(&transport->streams);
     TAILQ_INIT(&transport->lingering);
     TAILQ_INIT(&transport->dirty);
-    TAILQ_INIT(&transport->paused);
+    turns_init(&transport->turns);
     init_handles(transport);
     ssh_set_counters(session, &transport->counter, &transport->messages);
     /* Not a TCP socket in some tests: then there is nothing to set. */
@@ -420,7 +418,7 @@ void transport_release(struct transport *transport)
         return;
     transport->held = false;
     transport->ready = true;
-    wire_readable(transport->wire); /* nobody watched */
+    wire_note(transport->wire, true, false); /* nobody watched */
     transport_kick(transport);
 }
 

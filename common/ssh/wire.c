@@ -260,16 +260,12 @@ void wire_close(struct wire *wire)
     free(wire);
 }
 
-void wire_readable(struct wire *wire)
+void wire_note(struct wire *wire, bool readable, bool writable)
 {
-    if (wire)
-        wire->readable = true;
-}
-
-void wire_writable(struct wire *wire)
-{
-    if (wire)
-        wire->writable = true;
+    if (!wire)
+        return;
+    wire->readable = wire->readable || readable;
+    wire->writable = wire->writable || writable;
 }
 
 size_t wire_held(const struct wire *wire)
@@ -318,14 +314,9 @@ void wire_close(struct wire *wire)
     (void)wire;
 }
 
-void wire_readable(struct wire *wire)
+void wire_note(struct wire *wire, bool readable, bool writable)
 {
-    (void)wire;
-}
-
-void wire_writable(struct wire *wire)
-{
-    (void)wire;
+    (void)wire, (void)readable, (void)writable;
 }
 
 size_t wire_held(const struct wire *wire)

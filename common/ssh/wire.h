@@ -20,8 +20,7 @@ void wire_close(struct wire *wire); /* NULL is nothing */
 
 /* What the loop was told of the descriptor.  Until then the wire takes a short read or write for
  * the last one. */
-void wire_readable(struct wire *wire);
-void wire_writable(struct wire *wire);
+void wire_note(struct wire *wire, bool readable, bool writable);
 /* Bytes that were read, but libssh has not taken yet.  The kernel reports them no more. */
 size_t wire_held(const struct wire *wire);
 

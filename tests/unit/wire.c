@@ -56,11 +56,11 @@ START_TEST(one_read_feeds_many)
 {
     uint8_t bytes[4096];
 
-    wire_readable(wire);
+    wire_note(wire, true, false);
     ck_assert_int_eq(asked(POLLIN), 0);
     arrive(10000);
     ck_assert_int_eq(asked(POLLIN), 0); /* the loop has not said so */
-    wire_readable(wire);
+    wire_note(wire, true, false);
     ck_assert_int_eq(asked(POLLIN), POLLIN);
     ck_assert_uint_eq(wire_held(wire), 10000);
     ck_assert_int_eq(recv(number, bytes, sizeof bytes, 0), 4096);
@@ -81,9 +81,9 @@ START_TEST(the_end_comes_after_the_bytes)
 
     arrive(3);
     ck_assert_int_eq(shutdown(far, SHUT_WR), 0);
-    wire_readable(wire);
+    wire_note(wire, true, false);
     ck_assert_int_eq(recv(number, bytes, sizeof bytes, 0), 3);
-    wire_readable(wire);
+    wire_note(wire, true, false);
     ck_assert_int_eq(asked(POLLIN), POLLIN);
     ck_assert_int_eq(recv(number, bytes, sizeof bytes, 0), 0);
     ck_assert_int_eq(recv(number, bytes, sizeof bytes, 0), 0);
@@ -102,7 +102,7 @@ START_TEST(a_full_socket_is_no_error)
     } while (sent == sizeof zeroes);
     ck_assert_int_eq(asked(POLLOUT), 0);
     ck_assert_int_eq(send(number, zeroes, sizeof zeroes, MSG_NOSIGNAL), 0);
-    wire_writable(wire);
+    wire_note(wire, false, true);
     ck_assert_int_eq(asked(POLLOUT), POLLOUT);
 }
 END_TEST
@@ -116,7 +116,7 @@ START_TEST(what_libssh_closed_is_somebody_elses)
     ssh_disconnect(pair.hub.session); /* closes the number */
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     ck_assert(ends[0] == number || ends[1] == number);
-    wire_readable(wire);
+    wire_note(wire, true, false);
     ck_assert_int_eq(send(ends[0], "a", 1, MSG_NOSIGNAL), 1);
     ck_assert_int_eq(send(ends[1], "b", 1, MSG_NOSIGNAL), 1);
     ck_assert_int_eq(recv(ends[0], &byte, 1, MSG_DONTWAIT), 1);
