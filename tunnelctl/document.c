@@ -93,6 +93,20 @@ static void write_seconds(FILE *out, const json_t *value)
     (void)fputs(text, out);
 }
 
+/* As --target-check has it: 0 is a word. */
+static json_t *read_check(const char *text, struct fault *fault)
+{
+    return strcmp(text, "off") == 0 ? json_integer(0) : read_seconds(text, fault);
+}
+
+static void write_check(FILE *out, const json_t *value)
+{
+    if (json_integer_value(value) == 0)
+        (void)fputs("off", out);
+    else
+        write_seconds(out, value);
+}
+
 static json_t *read_rate(const char *text, struct fault *fault)
 {
     uint64_t bytes;
@@ -130,7 +144,7 @@ static const struct item grant_items[] = {
     {"connect_timeout", "connect_timeout_s", SECONDS, NULL},
     {"idle_timeout", "idle_timeout_s", SECONDS, NULL},
     {"hold", "hold_s", SECONDS, NULL},
-    {"target_check", "target_check_s", SECONDS, NULL},
+    {"target_check", "target_check_s", ITEM_SCALAR, read_check, write_check, NULL},
     {"expires", "expires", WORDS, NULL},
     {"proxy_protocol", "proxy_protocol", WORDS, NULL},
     {NULL},
