@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "parent/enforce.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
@@ -32,14 +33,28 @@ static struct host_port split(const char *visitor)
 
 /* --- visitors --- */
 
+/* What is in use, and what came lately where there is a rate to be kept. */
+static enum policy_verdict judge(struct forward *forward, const char *host)
+{
+    const struct policy *policy = &forward->grant.policy;
+    struct policy_usage now = {0}, *usage = &now;
+    if (policy->max_rate != 0) {
+        if (!forward->usage)
+            forward->usage = calloc(1, sizeof *forward->usage);
+        if (!forward->usage)
+            return POLICY_RATE;
+        usage = forward->usage;
+    }
+    usage->connections = forward->connection_count + forward->waiting_count;
+    return policy_admit(policy, usage, host, clock_monotonic_ms(), clock_wall_s());
+}
+
 enum policy_verdict forward_admit(struct forward *forward, const char *visitor)
 {
     struct host_port from = split(visitor);
     enum policy_verdict verdict = POLICY_HUB;
-    forward->usage.connections = forward->connection_count + forward->waiting_count;
     if (connections_have_room(forward->site->hub))
-        verdict = policy_admit(&forward->grant.policy, &forward->usage, from.host,
-                               clock_monotonic_ms(), clock_wall_s());
+        verdict = judge(forward, from.host);
     if (verdict != POLICY_ADMITS)
         forward_refuse(forward, verdict, visitor);
     return verdict;

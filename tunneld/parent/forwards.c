@@ -58,6 +58,7 @@ void forward_free(struct forward *forward)
     forward_cut(forward, "grant removed");
     connections_detach(forward);
     target_checks_leave(forward);
+    free(forward->usage);
     kept_text_drop(&forward->last_error);
     kept_text_drop(&forward->refusal);
     kept_text_drop(&forward->health.reason);

@@ -30,7 +30,7 @@ struct forward {
     struct connection_list connections; /* not owned */
     size_t connection_count;
     uint64_t connections_total, bytes_in, bytes_out, errors;
-    struct policy_usage usage;
+    struct policy_usage *usage;           /* owned; NULL before a rate was to be minded */
     uint64_t refused[POLICY_VERDICT_END]; /* visitors, by why */
     char *last_error;                     /* kept_text.h */
     bool error_reported;   /* the agent gave the reason of the next refused connection already */
