@@ -14,7 +14,7 @@ class Full:
     long_rounds = 3  # of rows that take long: fresh worlds, long lines, slow paths
     seconds, delay_seconds, login_seconds, settle_seconds, probe_seconds, rest_seconds, idle_seconds = 2, 5, 5, 10, 30, 60, 150
     exchanges, channels = 5000, 1000
-    login_clients, agents, idle_sessions = 200, 100, (500, 10000)
+    login_clients, agents, idle_sessions = 400, 100, (500, 10000)
     leave_out = ()
 
 
