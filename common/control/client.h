@@ -11,8 +11,8 @@
 
 #define CONTROL_REFUSED     (-1) /* the daemon said no: the fault is its sentence */
 #define CONTROL_UNREACHABLE (-3) /* no daemon there, or it went away; the fault says so */
-#define CONTROL_INTERRUPTED (-4) /* a signal came while waiting for an event, or the reader went   \
-                                  */
+/* A signal came while waiting for an event, or the reader went. */
+#define CONTROL_INTERRUPTED (-4)
 
 struct control_client;
 
