@@ -23,13 +23,19 @@ void turns_leave(struct turns *turns, struct turn *turn)
     TAILQ_REMOVE(&turns->lists[turn->list], turn, next);
     turns->in_line -= turn->list != TURN_WAITING;
     turn->list = TURN_NOT_IN_LINE;
-    turn->credit = 0;
+}
+
+static bool had_turn(const struct turns *turns, const struct turn *turn)
+{
+    return turn->round == turns->round;
 }
 
 void turns_enter(struct turns *turns, struct turn *turn)
 {
+    bool used = had_turn(turns, turn) && turn->credit == 0;
+
     if (turn->list == TURN_NOT_IN_LINE)
-        place(turns, turn, turn->round == turns->round ? TURN_NEXT : TURN_FRESH);
+        place(turns, turn, used ? TURN_NEXT : TURN_FRESH);
 }
 
 static void begin_round(struct turns *turns)
@@ -54,7 +60,6 @@ static struct turn *first(struct turns *turns)
 struct turn *turns_next(struct turns *turns)
 {
     struct turn *turn = first(turns);
-    size_t left;
 
     if (!turn) {
         begin_round(turns);
@@ -62,9 +67,9 @@ struct turn *turns_next(struct turns *turns)
     }
     if (!turn)
         return NULL;
-    left = turn->credit;
     turns_leave(turns, turn);
-    turn->credit = left > 0 ? left : turns->quantum;
+    if (!had_turn(turns, turn) || turn->credit == 0)
+        turn->credit = turns->quantum;
     turn->round = turns->round;
     return turn;
 }
@@ -84,7 +89,6 @@ void turns_resume(struct turns *turns, struct turn *turn)
 
 void turns_wait(struct turns *turns, struct turn *turn)
 {
-    turn->credit = 0;
     place(turns, turn, TURN_WAITING);
 }
 

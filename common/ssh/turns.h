@@ -1,8 +1,9 @@
 /*
  * Whose turn it is to send on a session: a round robin of those that have something to send, by
  * bytes.  In each round everybody may send the same, its credit; who was interrupted goes on first
- * with what is left of it.  Who comes along and had no turn in this round has it before those that
- * wait for theirs: a short answer does not wait behind many long ones, and nobody has two turns.
+ * with what is left of it.  Who comes along and has credit left in this round goes before those
+ * that wait for their turn: a short answer does not wait behind many long ones, who runs short of
+ * bytes for a moment loses nothing, and nobody has more than the others.
  *
  * Pure: it knows neither sockets nor channels.  Between turns.c and the streams; nobody else
  * includes this.
@@ -23,7 +24,7 @@
 
 enum turn_list {
     TURN_NOT_IN_LINE,
-    TURN_FRESH,   /* had no turn in this round, and came after it began */
+    TURN_FRESH,   /* came after this round began, and has credit left in it */
     TURN_NOW,     /* has its turn in this round */
     TURN_NEXT,    /* in the next one */
     TURN_WAITING, /* cannot send, whoever's turn it is */
@@ -34,9 +35,9 @@ enum turn_list {
 struct turn {
     TAILQ_ENTRY(turn) next;
     enum turn_list list;
-    uint64_t round; /* in which it had its last turn */
+    uint64_t round; /* in which it had its last turn... */
     void *owner;    /* for whom turns_next is called */
-    size_t credit;  /* bytes that it may still send in this turn */
+    size_t credit;  /* ...and bytes that it may still send in it */
 };
 
 TAILQ_HEAD(turn_queue, turn);

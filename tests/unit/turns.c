@@ -130,10 +130,31 @@ START_TEST(a_short_answer_does_not_wait_for_the_long_ones)
     sources[COUNT - 1].has = 1;
     turns_enter(&turns, &sources[COUNT - 1].turn);
     ck_assert_ptr_eq(send(SIZE_MAX), &sources[COUNT - 1]);
-    /* Once in a round; then as all others. */
-    sources[COUNT - 1].has = 1;
+    /* Until its share of the round is used; then as all others. */
+    sources[COUNT - 1].has = TURN_MOST;
     turns_enter(&turns, &sources[COUNT - 1].turn);
+    ck_assert_ptr_eq(send(SIZE_MAX), &sources[COUNT - 1]);
+    ck_assert_uint_eq(sources[COUNT - 1].given, turns.quantum);
     ck_assert_ptr_ne(send(SIZE_MAX), &sources[COUNT - 1]);
+}
+END_TEST
+
+/* Never has enough for a whole turn, but always something soon after. */
+START_TEST(who_runs_short_for_a_moment_loses_nothing)
+{
+    for (size_t i = 0; i < COUNT; i += 3)
+        sources[i].has = 11000;
+    enter(COUNT);
+    for (size_t i = 0; i < 100 * COUNT; i++) {
+        for (size_t j = 0; j < COUNT; j += 3) {
+            if (sources[j].turn.list != TURN_NOT_IN_LINE)
+                continue;
+            sources[j].has = 11000 + 100 * j;
+            turns_enter(&turns, &sources[j].turn);
+        }
+        (void)send(SIZE_MAX);
+    }
+    check_even(COUNT, TURN_MOST);
 }
 END_TEST
 
@@ -190,6 +211,7 @@ int main(void)
     tcase_add_test(group, few_send_more_at_once_than_many);
     tcase_add_test(group, who_comes_and_goes_has_no_more_than_others);
     tcase_add_test(group, a_short_answer_does_not_wait_for_the_long_ones);
+    tcase_add_test(group, who_runs_short_for_a_moment_loses_nothing);
     tcase_add_test(group, who_cannot_send_holds_up_nobody);
     tcase_add_test(group, who_leaves_is_forgotten);
     suite_add_tcase(suite, group);
