@@ -71,7 +71,7 @@ void connection_opened_by(struct connection *connection, struct session *opener)
         return;
     TAILQ_INSERT_TAIL(&opener->opened, connection, of_opener);
     (void)text_copy(connection->operator_name, sizeof connection->operator_name,
-                    opener->operator_name);
+                    kept_text(opener->operator_name));
 }
 
 char *connection_visitor(const struct connection *connection, char text[CONNECTION_VISITOR_SIZE])

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/forwards.h"
 #include "parent/opens.h"
@@ -246,7 +247,7 @@ void operator_identify(struct hub_operator *person, struct session *session)
 {
     session->person = person;
     session->role = ROLE_OPERATOR;
-    (void)text_copy(session->operator_name, sizeof session->operator_name, person->row.name);
+    kept_text_set(&session->operator_name, person->row.name);
     (void)text_copy(session->fingerprint, sizeof session->fingerprint, person->fingerprint);
     TAILQ_INSERT_TAIL(&person->sessions, session, of_operator);
     watch_expiry(person->hub);

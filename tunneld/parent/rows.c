@@ -115,12 +115,13 @@ json_t *row_session(const struct session *session)
         session->rtt_us != 0 ? json_real((double)session->rtt_us / 1000.0) : json_null();
     return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:i}",
                      "id", (json_int_t)session->id, "site", json_words(session->site_name),
-                     "operator", json_words(session->operator_name), "role", role, "peer",
-                     session->peer, "software", json_words(kept_text(session->software)), "cipher",
-                     json_words(session->cipher), "key", session->fingerprint, "since",
-                     json_time(session->since_s), "since_s", seconds_since(session->since_ms),
-                     "rtt_ms", rtt_ms, "reconnects", (json_int_t)site->reconnects,
-                     "last_disconnect", json_time(site->last_disconnect_s), "last_reason",
+                     "operator", json_words(kept_text(session->operator_name)), "role", role,
+                     "peer", session->peer, "software", json_words(kept_text(session->software)),
+                     "cipher", json_words(kept_text(session->cipher)), "key", session->fingerprint,
+                     "since", json_time(session->since_s), "since_s",
+                     seconds_since(session->since_ms), "rtt_ms", rtt_ms, "reconnects",
+                     (json_int_t)site->reconnects, "last_disconnect",
+                     json_time(site->last_disconnect_s), "last_reason",
                      json_words(site->last_reason), "worker", (int)session->worker->number);
 }
 

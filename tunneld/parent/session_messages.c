@@ -98,9 +98,9 @@ static void log_up(const struct session *session)
 {
     bool is_operator = session->role == ROLE_OPERATOR;
     log_info(KV(is_operator ? "operator" : "site",
-                is_operator ? session->operator_name : session->site_name),
+                is_operator ? kept_text(session->operator_name) : session->site_name),
              KV("session", session->id), SAY("up"), KV("peer", session->peer),
-             KV("software", kept_text(session->software)), KV("cipher", session->cipher),
+             KV("software", kept_text(session->software)), KV("cipher", kept_text(session->cipher)),
              KV("key", session->fingerprint));
 }
 
@@ -120,7 +120,7 @@ int session_on_up(struct session *session, const struct message *message, struct
     session->since_s = clock_wall_s();
     session->since_ms = clock_monotonic_ms();
     peer_text_keep(&session->software, message->text);
-    peer_text(session->cipher, sizeof session->cipher, message->address);
+    peer_text_keep(&session->cipher, message->address);
     log_up(session);
     bound_sessions(session);
     return 0;

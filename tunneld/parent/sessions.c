@@ -183,8 +183,9 @@ static void log_end(const struct session *session, const char *reason)
         log_debug(KV("session", session->id), SAY("ended before it was authenticated"),
                   KV("peer", session->peer), KV("reason", reason));
     else if (session->role == ROLE_OPERATOR)
-        log_info(KV("operator", session->operator_name), KV("session", session->id), SAY("ended"),
-                 KV("peer", session->peer), KV("duration_s", age_s), KV("reason", reason));
+        log_info(KV("operator", kept_text(session->operator_name)), KV("session", session->id),
+                 SAY("ended"), KV("peer", session->peer), KV("duration_s", age_s),
+                 KV("reason", reason));
     else
         log_info(KV("site", session->site_name), KV("session", session->id), SAY("ended"),
                  KV("peer", session->peer), KV("duration_s", age_s), KV("reason", reason));
@@ -209,7 +210,9 @@ void session_end(struct session *session, const char *reason)
         session->hub->session_count--;
     stranger_forget(session);
     leave_worker(session);
+    kept_text_drop(&session->operator_name);
     kept_text_drop(&session->software);
+    kept_text_drop(&session->cipher);
     kept_text_drop(&session->reason);
     free(session->key);
     free(session);

@@ -42,7 +42,7 @@ struct session {
     struct site *site; /* whose list it is in; NULL: unknown yet, or removed */
     TAILQ_ENTRY(session) of_operator;
     struct hub_operator *person; /* NULL: none, or removed */
-    char operator_name[NAME_SIZE];
+    char *operator_name;         /* kept_text.h */
     enum session_state state;
     enum session_role role;
     bool authenticated; /* UP came: it has left the login slots */
@@ -58,8 +58,8 @@ struct session {
     char host[LISTEN_ADDRESS_SIZE];
     char hub_host[LISTEN_ADDRESS_SIZE]; /* the hub's address that it came to; "": unknown */
     char *software;                     /* kept_text.h */
-    char cipher[64];
-    char site_name[NAME_SIZE]; /* outlives the site, for the log */
+    char *cipher;                       /* the same */
+    char site_name[NAME_SIZE];          /* outlives the site, for the log */
     int64_t since_s;
     uint64_t since_ms, rtt_us;
     uint64_t token_tries;

@@ -151,9 +151,11 @@ static int prepare_file(struct store *store, struct fault *fault)
         store_migrate(store, store_schema, store_schema_version, fault) != 0)
         return -1;
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    if (sqlite3_exec(store->db,
-                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-                     NULL, NULL, NULL) != SQLITE_OK)
+    if (sqlite3_exec(
+            store->db,
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+            "PRAGMA cache_size=-512;", /* in KiB: what is asked often is in memory anyway */
+            NULL, NULL, NULL) != SQLITE_OK)
         return store_fault(store, fault);
     return 0;
 }

@@ -319,6 +319,7 @@ void peer_up(struct peer *peer, enum peer_role role)
 
     peer->role = role;
     peer_set_state(peer, PEER_UP);
+    login_release(peer);
     if (software && strncmp(software, SOFTWARE_START, sizeof SOFTWARE_START - 1) == 0)
         software += sizeof SOFTWARE_START - 1;
     message_init(&message, MESSAGE_UP);
