@@ -245,6 +245,9 @@ static void finish(struct transport *transport)
         (void)ssh_session_set_disconnect_message(transport->session, kept_text(transport->reason));
     }
     transport->finished = true;
+    /* libssh neither closes nor remembers a client's descriptor that it was given and that it still
+     * takes for one of an option (0.10.6, client.c): one would be lost with each session. */
+    (void)ssh_options_set(transport->session, SSH_OPTIONS_FD, NULL);
     ssh_disconnect(transport->session);
     note_goodbye(transport);
     streams_finish(transport, kept_text(transport->reason));

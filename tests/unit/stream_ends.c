@@ -1,6 +1,7 @@
 /* Streams of unusual ends: bytes before the first, AF_UNIX pairs, sockets that take bytes slowly.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -411,6 +412,37 @@ static void add_chains(TCase *group)
     tcase_add_loop_test(group, an_end_that_is_ignored_costs_nothing, 0, 2);
 }
 
+static size_t count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* Whichever side ends the session: libssh closes a descriptor that it accepted or lost by itself,
+ * but not one that it was told to use. */
+START_TEST(an_ended_session_leaves_no_descriptor)
+{
+    size_t before;
+
+    setup();
+    /* libuv's first loop leaves two for signals. */
+    ck_assert_int_eq(uv_loop_init(&pair.loop), 0);
+    ck_assert_int_eq(uv_loop_close(&pair.loop), 0);
+    before = count_descriptors();
+    ssh_pair_open(&pair);
+    transport_close(_i == 0 ? pair.site.transport : pair.hub.transport, "test is over");
+    while (pair.site.transport || pair.hub.transport)
+        ssh_pair_step(&pair, true);
+    teardown();
+    ck_assert_uint_eq(count_descriptors(), before);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stream_ends");
@@ -424,6 +456,9 @@ int main(void)
     tcase_add_test(group, a_prefix_has_its_bounds);
     add_chains(group);
     tcase_add_test(group, a_slow_visitor_does_not_widen_the_window);
+    suite_add_tcase(suite, group);
+    group = tcase_create("descriptors");
+    tcase_add_loop_test(group, an_ended_session_leaves_no_descriptor, 0, 2);
     suite_add_tcase(suite, group);
     return suite_run(suite);
 }
