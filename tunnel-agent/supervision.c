@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "supervision.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include "agent.h"
@@ -64,6 +65,14 @@ static void repair(struct supervision *supervision, enum watchdog_verdict verdic
         uplink_restart(agent->uplink, why->text);
 }
 
+/* What the login needed, once its forwards are published: an agent lives beside others. */
+static void give_memory_back(struct supervision *supervision, bool settled)
+{
+    if (settled && !supervision->trimmed)
+        (void)malloc_trim(0);
+    supervision->trimmed = settled;
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct supervision *supervision = timer->data;
@@ -83,6 +92,7 @@ static void on_look(uv_timer_t *timer)
     if (verdict != WATCHDOG_FINE)
         repair(supervision, verdict, &why);
     say_state(agent, &tally);
+    give_memory_back(supervision, online && settled);
     uv_timer_start(timer, on_look, online && !settled ? BUSY_LOOK_MS : WATCHDOG_LOOK_MS, 0);
 }
 

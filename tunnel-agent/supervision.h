@@ -21,7 +21,8 @@ struct supervision {
     uv_timer_t alive;          /* systemd's watchdog */
     struct netwatch *netwatch; /* NULL: the network cannot be watched */
     struct watchdog watchdog;
-    bool ready; /* systemd was told */
+    bool ready;   /* systemd was told */
+    bool trimmed; /* the heap, since its forwards are published */
     unsigned repairs;
     int64_t repaired_s;  /* wall time of the last; 0: none */
     struct fault repair; /* why */
