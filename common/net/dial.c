@@ -116,20 +116,15 @@ static bool may_be_dialled(struct dial *dial, const struct sockaddr *address)
     return why == NULL;
 }
 
-static uint16_t port_of(const struct sockaddr_storage *address)
-{
-    return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
-                                                : ((const struct sockaddr_in *)address)->sin_port);
-}
-
 /* Linux lets a socket connect to itself when the port it dials is in the ephemeral range and nobody
  * listens: that is no answer. */
 static bool connected_to_itself(int socket, uint16_t port)
 {
-    struct sockaddr_storage near = {0}, far = {0};
+    struct sockaddr_in6 near = {0}, far = {0}; /* IPv4 has its port at the same place */
     socklen_t near_length = sizeof near, far_length = sizeof far;
     if (getsockname(socket, (struct sockaddr *)&near, &near_length) != 0 ||
-        port_of(&near) != port || getpeername(socket, (struct sockaddr *)&far, &far_length) != 0)
+        ntohs(near.sin6_port) != port ||
+        getpeername(socket, (struct sockaddr *)&far, &far_length) != 0)
         return false;
     return near_length == far_length && memcmp(&near, &far, near_length) == 0;
 }
