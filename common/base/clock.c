@@ -23,6 +23,13 @@ uint64_t clock_monotonic_ms(void)
     return (uint64_t)milliseconds(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_processor_us(void)
+{
+    struct timespec used = {0};
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
 int64_t clock_wall_ms(void)
 {
     return milliseconds(CLOCK_REALTIME);

@@ -11,6 +11,8 @@
 #define CLOCK_TEXT_SIZE 32
 
 uint64_t clock_monotonic_ms(void);
+/* Processor time that this thread has used. */
+uint64_t clock_processor_us(void);
 int64_t clock_wall_s(void);
 int64_t clock_wall_ms(void);
 

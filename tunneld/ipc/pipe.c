@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 
 #define RECORDS_A_TURN    256         /* then the loop's other sources have their turn */
@@ -41,6 +42,7 @@ struct pipe {
     void *owner;
     struct record *first, **last;
     size_t queued, queued_bytes;
+    uint64_t busy_us;
     const char *broken; /* why; NULL while whole */
     bool told, closing;
     struct fault fault; /* holds the sentence that `broken` points to */
@@ -272,6 +274,7 @@ static bool receive(struct pipe *pipe)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct pipe *pipe = poll->data;
+    uint64_t began_us = clock_processor_us();
 
     if (status < 0) {
         pipe_break(pipe, "the other side is gone");
@@ -286,6 +289,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (!pipe->broken && !pipe->closing)
         watch(pipe);
+    pipe->busy_us += clock_processor_us() - began_us;
+}
+
+uint64_t pipe_busy_us(const struct pipe *pipe)
+{
+    return pipe->busy_us;
 }
 
 static void on_timer(uv_timer_t *timer)

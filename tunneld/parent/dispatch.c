@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/forwards.h"
@@ -31,6 +32,7 @@ struct rule {
     unsigned states; /* of the session */
     bool site_only;  /* never of an operator's session */
     bool closing;    /* also while the session is closing */
+    unsigned units;  /* what such a message costs, if more than one (flood.h) */
 };
 
 static int on_ready(struct worker *worker, const struct message *message, struct fault *fault)
@@ -49,16 +51,20 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_READY] = {.worker = on_ready},
     [MESSAGE_PONG] = {.worker = heartbeat_on_pong},
     [MESSAGE_STATS] = {.worker = connections_on_stats},
-    [MESSAGE_IDENTIFY] = {.session = identify_on_identify, .states = IN(SESSION_LOGIN)},
-    [MESSAGE_REDEEM] = {.session = identify_on_redeem, .states = IN(SESSION_LOGIN)},
+    [MESSAGE_IDENTIFY] = {.session = identify_on_identify,
+                          .states = IN(SESSION_LOGIN),
+                          .units = 10},
+    [MESSAGE_REDEEM] = {.session = identify_on_redeem, .states = IN(SESSION_LOGIN), .units = 40},
     [MESSAGE_UP] = {.session = session_on_up, .states = IN(SESSION_LOGIN)},
-    [MESSAGE_QUERY] = {.session = query_on_query, .states = IN(SESSION_UP)},
+    [MESSAGE_QUERY] = {.session = query_on_query, .states = IN(SESSION_UP), .units = 40},
     [MESSAGE_PUBLISH] = {.session = publish_on_publish,
                          .states = IN(SESSION_UP),
-                         .site_only = true},
+                         .site_only = true,
+                         .units = 10},
     [MESSAGE_UNPUBLISH] = {.session = publish_on_unpublish,
                            .states = IN(SESSION_UP),
-                           .site_only = true},
+                           .site_only = true,
+                           .units = 10},
     [MESSAGE_REPORT] = {.session = forward_on_report, .states = IN(SESSION_UP), .site_only = true},
     [MESSAGE_ROTATE] = {.session = rotation_on_rotate, .states = IN(SESSION_UP), .site_only = true},
     [MESSAGE_OPEN] = {.session = open_on_open, .states = IN(SESSION_UP)},
@@ -69,6 +75,17 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_CLOSED] = {.connection = connection_on_closed},
 };
 
+/* -1: the worker is to blame.  What comes about a session that is closing is hardly looked at. */
+static int mind_flood(struct session *session, const struct rule *rule)
+{
+    bool costly = rule->units > 1 && session->state != SESSION_CLOSING;
+    enum flood_verdict verdict =
+        flood_message(&session->messages, costly ? rule->units : 1, clock_monotonic_ms());
+    if (verdict == FLOOD_OF_SESSION)
+        session_close(session, "too many requests in a second");
+    return verdict == FLOOD_OF_WORKER ? -1 : 0;
+}
+
 static int to_session(const struct rule *rule, struct worker *worker, const struct message *message,
                       struct fault *fault)
 {
@@ -76,6 +93,9 @@ static int to_session(const struct rule *rule, struct worker *worker, const stru
     if (!session || session->worker != worker)
         return fault_set(fault, "%s about session %llu, which is not its own",
                          message_name(message->type), (unsigned long long)message->sid);
+    if (mind_flood(session, rule) != 0)
+        return fault_set(fault, "a flood of messages about session %llu",
+                         (unsigned long long)message->sid);
     if (session->state == SESSION_CLOSING && !rule->closing)
         return 0;
     if (session->state != SESSION_CLOSING && (rule->states & IN(session->state)) == 0)

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "parent/heartbeat.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "parent/workers.h"
 
@@ -37,6 +38,10 @@ static void round_of(struct worker *worker)
 {
     if (worker->state != WORKER_READY)
         return;
+    if (flood_round(&worker->share, pipe_busy_us(worker->pipe), clock_monotonic_ms())) {
+        worker_kill(worker, "flood: its messages alone keep the hub busy");
+        return;
+    }
     enum heartbeat_verdict verdict = heartbeat_round(&worker->heartbeat);
     if (verdict == HEARTBEAT_STUCK)
         worker_kill(worker, "stuck: it did not answer for 10 s");

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "ipc/message.h"
+#include "parent/flood.h"
 #include "parent/hub.h"
 
 #define SIDE_SESSIONS_MAX 4  /* of a site, beside its publisher */
@@ -63,6 +64,7 @@ struct session {
     int64_t since_s;
     uint64_t since_ms, rtt_us;
     uint64_t token_tries;
+    struct flood_count messages; /* that its worker sent about it */
     struct connection_list connections;
     struct timeout *overdue;          /* set while it is closing */
     bool last_look;                   /* it rang once */

@@ -230,6 +230,7 @@ static int spawn(struct worker *worker, struct fault *fault)
     worker->state = WORKER_STARTING;
     worker->confinement[0] = '\0';
     worker->heartbeat = (struct heartbeat){.asked = 0};
+    worker->share = (struct flood_share){.rounds = 0};
     if (timeout_set(worker->hub->loop, &worker->timeout, READY_WITHIN_MS, on_not_ready, worker) !=
         0)
         log_warning(KV("worker", worker->number), SAY("starts without a deadline"));

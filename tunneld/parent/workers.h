@@ -5,6 +5,7 @@
 #define PARENT_WORKERS_H
 
 #include "ipc/pipe.h"
+#include "parent/flood.h"
 #include "parent/heartbeat.h"
 #include "parent/sessions.h"
 
@@ -26,6 +27,7 @@ struct worker {
     struct pipe *pipe;
     struct timeout *timeout; /* for READY, or until the next start */
     struct heartbeat heartbeat;
+    struct flood_share share; /* of the parent's time */
     uint64_t started_ms, backoff_ms;
     char confinement[MESSAGE_TEXT_SIZE];
     struct worker_sessions sessions; /* owned through hub->sessions */
