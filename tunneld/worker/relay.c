@@ -457,6 +457,8 @@ void relays_second(struct office *office)
 
     TAILQ_FOREACH(peer, &office->all_peers, all)
     {
+        if (TAILQ_EMPTY(&peer->opening))
+            continue;
         struct transport_scope before = transport_enter(peer->transport);
         look_at_opening(peer);
         transport_leave(before);
