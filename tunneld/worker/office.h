@@ -51,6 +51,11 @@ struct question {
     answer_handler *handler;
 };
 
+/* `descriptor`: the worker's end of its pipe, taken; on failure still the caller's.  The owner runs
+ * the loop until it ends by itself, then closes (worker.c). */
+int office_open(struct office *office, int descriptor, int number) MUST_CHECK;
+void office_close(struct office *office);
+
 /* To the parent. */
 void office_send(struct office *office, const struct message *message);
 /* Fills in sid and request number, sends, and has the answer handled.  -1: out of memory. */

@@ -329,7 +329,7 @@ static void on_second(uv_timer_t *timer)
     relays_second(timer->data);
 }
 
-static int office_open(struct office *office, int number)
+int office_open(struct office *office, int descriptor, int number)
 {
     static const struct pipe_handlers pipe_handlers = {on_message, on_broken};
 
@@ -340,9 +340,9 @@ static int office_open(struct office *office, int number)
     TAILQ_INIT(&office->all_relays);
     if (uv_loop_init(&office->loop) < 0)
         return -1;
-    if (fcntl(PIPE_DESCRIPTOR, F_SETFD, FD_CLOEXEC) < 0 ||
-        pipe_open(&office->loop, PIPE_DESCRIPTOR, TO_WORKER, &pipe_handlers, office,
-                  &office->pipe) < 0) {
+    if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 ||
+        pipe_open(&office->loop, descriptor, TO_WORKER, &pipe_handlers, office, &office->pipe) <
+            0) {
         (void)uv_loop_close(&office->loop);
         return -1;
     }
@@ -350,6 +350,12 @@ static int office_open(struct office *office, int number)
     office->seconds.data = office;
     uv_timer_start(&office->seconds, on_second, SECOND_MS, SECOND_MS);
     return 0;
+}
+
+void office_close(struct office *office)
+{
+    (void)uv_loop_close(&office->loop);
+    ssh_bind_free(office->bind);
 }
 
 /* The parent decides when a worker ends; a terminal's Ctrl-C reaches both. */
@@ -369,12 +375,11 @@ int worker_main(int number)
     (void)prctl(PR_SET_NAME, "tunneld", 0, 0, 0);
     ignore_signals();
     filter_refuse_io_uring();
-    if (office_open(&office, number) < 0) {
+    if (office_open(&office, PIPE_DESCRIPTOR, number) < 0) {
         log_error(SAY("a worker is started by tunneld, with a pipe on descriptor 3"));
         return EXIT_FAILURE;
     }
     uv_run(&office.loop, UV_RUN_DEFAULT);
-    (void)uv_loop_close(&office.loop);
-    ssh_bind_free(office.bind);
+    office_close(&office);
     return office.exit_code;
 }

@@ -1,0 +1,6 @@
+add_library(port_client STATIC ssh_client.c ssh_records.c)
+target_link_libraries(port_client PRIVATE strict PkgConfig::CRYPTO)
+fuzz_target(ssh_port worker port_client PkgConfig::CRYPTO)
+if(TUNNEL_FUZZ)
+  target_sources(fuzz_ssh_port PRIVATE ssh_mutator.c)
+endif()
