@@ -1,5 +1,5 @@
 /*
- * The client's transport: curve25519-sha256 (RFC 8731), then aes-gcm (RFC 5647, as OpenSSH spells
+ * The client's packets: in clear, then in aes-gcm (RFC 5647, as OpenSSH spells
  * it) or aes-ctr with HMAC-SHA2, of which the MAC may come before or after encryption.  Where
  * something else was agreed on, what follows is noise to the server.
  */
@@ -11,19 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARD_MAX 16384 /* of a server before its NEWKEYS */
-#define HASH_SIZE 32
-#define BLOCK     16
-#define TAG       16
+#include "ssh_exchange.h"
 
-enum { NEWKEYS = 21, KEXINIT = 20, ECDH_INIT = 30, ECDH_REPLY = 31 };
-enum { LIST_CIPHER = 2, LIST_MAC = 4 }; /* of a KEXINIT, for what the client sends */
-
-/* Bytes of a packet that is kept, or a part of one. */
-struct piece {
-    uint8_t bytes[RECORD_MAX];
-    size_t length;
-};
+#define BLOCK 16
+#define TAG   16
 
 struct cipher {
     const char *name;
@@ -54,16 +45,8 @@ static const struct mac macs[] = {
 };
 
 struct client {
-    struct piece banner, kexinit, public;                           /* what was sent */
-    struct piece its_banner, its_kexinit, its_host_key, its_public; /* what was heard */
-    uint8_t heard[HEARD_MAX];
-    size_t heard_length;
-    bool its_newkeys; /* what comes after is not read */
-
-    uint8_t hash[HASH_SIZE]; /* the session's */
-    bool has_hash, encrypts;
-    uint8_t secret[5 + HASH_SIZE]; /* as an mpint */
-    size_t secret_length;
+    struct exchange exchange;
+    bool encrypts;
     const struct cipher *cipher;
     const struct mac *mac;
     EVP_CIPHER_CTX *context;
@@ -82,37 +65,10 @@ static size_t get32(const uint8_t *from)
     return (size_t)from[0] << 24 | (size_t)from[1] << 16 | (size_t)from[2] << 8 | from[3];
 }
 
-static void keep(struct piece *piece, const uint8_t *bytes, size_t length)
-{
-    piece->length = length < sizeof piece->bytes ? length : sizeof piece->bytes;
-    if (piece->length > 0)
-        memcpy(piece->bytes, bytes, piece->length);
-}
-
-/* A string at `*at`; `*at` goes on behind it. */
-static bool read_string(const uint8_t *bytes, size_t length, size_t *at, struct piece *out)
-{
-    if (length < *at + 4 || get32(bytes + *at) > length - *at - 4)
-        return false;
-    keep(out, bytes + *at + 4, get32(bytes + *at));
-    *at += 4 + get32(bytes + *at);
-    return true;
-}
-
-/* --- the client's own keys --- */
-
-static EVP_PKEY *own_key(int type)
-{
-    uint8_t bytes[32];
-
-    memset(bytes, type == EVP_PKEY_X25519 ? 0x41 : 0x42, sizeof bytes);
-    return EVP_PKEY_new_raw_private_key(type, NULL, bytes, sizeof bytes);
-}
-
 void client_public(uint8_t exchange[32], uint8_t signing[32])
 {
-    EVP_PKEY *first = own_key(EVP_PKEY_X25519);
-    EVP_PKEY *second = own_key(EVP_PKEY_ED25519);
+    EVP_PKEY *first = exchange_own_key(EVP_PKEY_X25519);
+    EVP_PKEY *second = exchange_own_key(EVP_PKEY_ED25519);
     size_t length = 32;
 
     (void)EVP_PKEY_get_raw_public_key(first, exchange, &length);
@@ -121,146 +77,12 @@ void client_public(uint8_t exchange[32], uint8_t signing[32])
     EVP_PKEY_free(second);
 }
 
-static bool shared_secret(const uint8_t its_public[32], uint8_t secret[HASH_SIZE])
-{
-    EVP_PKEY *own = own_key(EVP_PKEY_X25519);
-    EVP_PKEY *its = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, its_public, 32);
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(own, NULL);
-    size_t length = HASH_SIZE;
-    bool fine = its && context && EVP_PKEY_derive_init(context) == 1 &&
-                EVP_PKEY_derive_set_peer(context, its) == 1 &&
-                EVP_PKEY_derive(context, secret, &length) == 1;
-
-    EVP_PKEY_CTX_free(context);
-    EVP_PKEY_free(its);
-    EVP_PKEY_free(own);
-    return fine;
-}
-
-/* --- the exchange's hash, and what follows from it --- */
-
-static void keep_secret(struct client *client, const uint8_t secret[HASH_SIZE])
-{
-    size_t zeroes = 0;
-    uint8_t *at = client->secret + 4;
-
-    while (zeroes < HASH_SIZE - 1 && secret[zeroes] == 0)
-        zeroes++;
-    if (secret[zeroes] & 0x80)
-        *at++ = 0;
-    memcpy(at, secret + zeroes, HASH_SIZE - zeroes);
-    at += HASH_SIZE - zeroes;
-    client->secret_length = (size_t)(at - client->secret);
-    put32(client->secret, client->secret_length - 4);
-}
-
-static void add_string(EVP_MD_CTX *digest, const struct piece *piece)
-{
-    uint8_t length[4];
-
-    put32(length, piece->length);
-    (void)EVP_DigestUpdate(digest, length, sizeof length);
-    (void)EVP_DigestUpdate(digest, piece->bytes, piece->length);
-}
-
-static void make_hash(struct client *client)
-{
-    const struct piece *parts[] = {&client->banner,      &client->its_banner,   &client->kexinit,
-                                   &client->its_kexinit, &client->its_host_key, &client->public,
-                                   &client->its_public};
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-
-    (void)EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        add_string(digest, parts[i]);
-    (void)EVP_DigestUpdate(digest, client->secret, client->secret_length);
-    (void)EVP_DigestFinal_ex(digest, client->hash, NULL);
-    EVP_MD_CTX_free(digest);
-}
-
-/* RFC 4253, 7.2; `more` is the part after the first 32 bytes. */
-static void derive(const struct client *client, char letter, uint8_t *out, bool more)
-{
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-
-    for (int round = 0; round <= (more ? 1 : 0); round++) {
-        (void)EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-        (void)EVP_DigestUpdate(digest, client->secret, client->secret_length);
-        (void)EVP_DigestUpdate(digest, client->hash, HASH_SIZE);
-        if (round == 0) {
-            (void)EVP_DigestUpdate(digest, &letter, 1);
-            (void)EVP_DigestUpdate(digest, client->hash, HASH_SIZE);
-        } else {
-            (void)EVP_DigestUpdate(digest, out, HASH_SIZE);
-        }
-        (void)EVP_DigestFinal_ex(digest, out + (size_t)round * HASH_SIZE, NULL);
-    }
-    EVP_MD_CTX_free(digest);
-}
-
-/* --- what was agreed on --- */
-
-/* The name-list with that number, or an empty one. */
-static void name_list(const struct piece *kexinit, int number, struct piece *list)
-{
-    size_t at = 17; /* type and cookie */
-
-    list->length = 0;
-    for (int i = 0; i <= number; i++) {
-        if (!read_string(kexinit->bytes, kexinit->length, &at, list)) {
-            list->length = 0;
-            return;
-        }
-    }
-}
-
-static bool has_name(const struct piece *list, const uint8_t *name, size_t length)
-{
-    for (size_t at = 0; at + length <= list->length; at++) {
-        if ((at == 0 || list->bytes[at - 1] == ',') &&
-            (at + length == list->length || list->bytes[at + length] == ',') &&
-            memcmp(list->bytes + at, name, length) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The first of the client's names that the server has, too. */
-static void agreed(const struct client *client, int number, char *name, size_t room)
-{
-    struct piece own, its;
-    size_t begin = 0;
-
-    name[0] = '\0';
-    name_list(&client->kexinit, number, &own);
-    name_list(&client->its_kexinit, number, &its);
-    for (size_t at = 0; at <= own.length; at++) {
-        if (at < own.length && own.bytes[at] != ',')
-            continue;
-        if (at - begin < room && at > begin && has_name(&its, own.bytes + begin, at - begin)) {
-            memcpy(name, own.bytes + begin, at - begin);
-            name[at - begin] = '\0';
-            return;
-        }
-        begin = at + 1;
-    }
-}
-
-static bool is_strict(const struct client *client)
-{
-    static const char strict[] = "kex-strict-c-v00@openssh.com";
-    struct piece list;
-
-    name_list(&client->kexinit, 0, &list);
-    return has_name(&list, (const uint8_t *)strict, sizeof strict - 1);
-}
-
 static bool choose(struct client *client)
 {
     char cipher[64], mac[64];
 
-    agreed(client, LIST_CIPHER, cipher, sizeof cipher);
-    agreed(client, LIST_MAC, mac, sizeof mac);
+    exchange_agreed(&client->exchange, LIST_CIPHER, cipher, sizeof cipher);
+    exchange_agreed(&client->exchange, LIST_MAC, mac, sizeof mac);
     for (size_t i = 0; i < sizeof ciphers / sizeof *ciphers; i++) {
         if (strcmp(cipher, ciphers[i].name) == 0)
             client->cipher = &ciphers[i];
@@ -274,42 +96,17 @@ static bool choose(struct client *client)
 
 static void begin_encryption(struct client *client)
 {
-    if (!client->has_hash || !choose(client))
+    if (!client->exchange.has_hash || !choose(client))
         return;
-    derive(client, 'A', client->iv, false);
-    derive(client, 'C', client->key, false);
-    derive(client, 'E', client->mac_key, true);
+    exchange_derive(&client->exchange, 'A', client->iv, false);
+    exchange_derive(&client->exchange, 'C', client->key, false);
+    exchange_derive(&client->exchange, 'E', client->mac_key, true);
     client->context = EVP_CIPHER_CTX_new();
     client->encrypts =
         client->context && EVP_EncryptInit_ex(client->context, client->cipher->type(), NULL,
                                               client->key, client->iv) == 1;
-    if (is_strict(client))
+    if (exchange_is_strict(&client->exchange))
         client->number = 0;
-}
-
-/* --- what is sent --- */
-
-/* Packets before NEWKEYS that the hash is made of. */
-static void note_sent(struct client *client, const uint8_t *payload, size_t length)
-{
-    size_t at = 1;
-
-    if (length == 0)
-        return;
-    if (payload[0] == KEXINIT && client->kexinit.length == 0)
-        keep(&client->kexinit, payload, length);
-    else if (payload[0] == ECDH_INIT && client->public.length == 0)
-        (void)read_string(payload, length, &at, &client->public);
-}
-
-static void note_banner(struct client *client, const uint8_t *bytes, size_t length)
-{
-    const uint8_t *end = length > 0 ? memchr(bytes, '\n', length) : NULL;
-
-    if (!end || client->banner.length > 0)
-        return;
-    length = (size_t)(end - bytes);
-    keep(&client->banner, bytes, length > 0 && bytes[length - 1] == '\r' ? length - 1 : length);
 }
 
 static void seal_gcm(struct client *client, uint8_t *wire, size_t length)
@@ -383,10 +180,10 @@ static size_t sign(const struct client *client, uint8_t *payload, size_t length)
     uint8_t text[4 + HASH_SIZE + RECORD_MAX];
     size_t signature = 64;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    EVP_PKEY *key = own_key(EVP_PKEY_ED25519);
+    EVP_PKEY *key = exchange_own_key(EVP_PKEY_ED25519);
 
     put32(text, HASH_SIZE);
-    memcpy(text + 4, client->hash, HASH_SIZE);
+    memcpy(text + 4, client->exchange.hash, HASH_SIZE);
     memcpy(text + 4 + HASH_SIZE, payload, length);
     memcpy(payload + length, head, sizeof head);
     (void)EVP_DigestSignInit(context, NULL, NULL, NULL, key);
@@ -404,7 +201,7 @@ size_t client_say(struct client *client, const struct record *record, uint8_t wi
 
     if (kind == RECORD_RAW) {
         memcpy(wire, record->payload, length);
-        note_banner(client, wire, length);
+        exchange_note_banner(&client->exchange, wire, length);
         return length;
     }
     if (kind == RECORD_LYING && length >= 4) {
@@ -413,7 +210,7 @@ size_t client_say(struct client *client, const struct record *record, uint8_t wi
     }
     memcpy(wire + 5, record->payload, length);
     if (!client->encrypts)
-        note_sent(client, wire + 5, length);
+        exchange_note_sent(&client->exchange, wire + 5, length);
     if (kind == RECORD_SIGNED)
         length = sign(client, wire + 5, length);
     bool last_in_clear = !client->encrypts && length > 0 && wire[5] == NEWKEYS;
@@ -423,72 +220,9 @@ size_t client_say(struct client *client, const struct record *record, uint8_t wi
     return length;
 }
 
-/* --- what is heard --- */
-
-static void on_reply(struct client *client, const uint8_t *payload, size_t length)
-{
-    struct piece signature;
-    uint8_t secret[HASH_SIZE];
-    size_t at = 1;
-
-    if (client->has_hash || !read_string(payload, length, &at, &client->its_host_key) ||
-        !read_string(payload, length, &at, &client->its_public) ||
-        !read_string(payload, length, &at, &signature) || client->its_public.length != 32 ||
-        !shared_secret(client->its_public.bytes, secret))
-        return;
-    keep_secret(client, secret);
-    make_hash(client);
-    client->has_hash = true;
-}
-
-static void on_packet(struct client *client, const uint8_t *payload, size_t length)
-{
-    if (payload[0] == KEXINIT && client->its_kexinit.length == 0)
-        keep(&client->its_kexinit, payload, length);
-    else if (payload[0] == ECDH_REPLY)
-        on_reply(client, payload, length);
-    else if (payload[0] == NEWKEYS)
-        client->its_newkeys = true;
-}
-
-/* The server's banner or packet at the beginning of what was heard: its length, 0 if it is not
- * whole yet. */
-static size_t take_one(struct client *client, const uint8_t *bytes, size_t length)
-{
-    if (client->its_banner.length == 0) {
-        const uint8_t *end = memchr(bytes, '\n', length);
-        if (!end || end - bytes < 2)
-            return 0;
-        keep(&client->its_banner, bytes, (size_t)(end - bytes) - 1);
-        return (size_t)(end - bytes) + 1;
-    }
-    if (length < 6 || get32(bytes) > HEARD_MAX || get32(bytes) < bytes[4] + 2u ||
-        length < 4 + get32(bytes))
-        return 0;
-    on_packet(client, bytes + 5, get32(bytes) - bytes[4] - 1);
-    return 4 + get32(bytes);
-}
-
 void client_hear(struct client *client, const uint8_t *bytes, size_t length)
 {
-    size_t taken;
-
-    if (length > HEARD_MAX - client->heard_length)
-        length = HEARD_MAX - client->heard_length;
-    if (length == 0 || client->its_newkeys)
-        return;
-    memcpy(client->heard + client->heard_length, bytes, length);
-    client->heard_length += length;
-    while (!client->its_newkeys && client->heard_length > 0 &&
-           (taken = take_one(client, client->heard, client->heard_length)) > 0) {
-        client->heard_length -= taken;
-        memmove(client->heard, client->heard + taken, client->heard_length);
-    }
-}
-
-bool client_encrypts(const struct client *client)
-{
-    return client->encrypts;
+    exchange_hear(&client->exchange, bytes, length);
 }
 
 struct client *client_new(void)

@@ -6,7 +6,6 @@
 #ifndef TESTS_SSH_CLIENT_H
 #define TESTS_SSH_CLIENT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +23,6 @@ size_t client_say(struct client *client, const struct record *record,
                   uint8_t wire[CLIENT_WIRE_MAX]);
 /* What the server said. */
 void client_hear(struct client *client, const uint8_t *bytes, size_t length);
-/* Are packets encrypted by now? */
-bool client_encrypts(const struct client *client);
 
 /* Public parts: of the key exchange, and of the key that signs. */
 void client_public(uint8_t exchange[32], uint8_t signing[32]);

@@ -45,7 +45,7 @@ static struct {
     size_t end_count;
     enum verdict verdict;
     uint64_t last_cid;
-    bool signed_once, partial, admitted, up, gone; /* what the parent knows */
+    bool signed_once, partial, admitted, up, gone, drained; /* what the parent knows */
 } run;
 
 static uint64_t now_ms = START_MS;
@@ -178,6 +178,7 @@ static void on_message(void *owner, struct message *message)
         break;
     case MESSAGE_OPENED: /* of a CONNECT that came too early, a refusal */
     case MESSAGE_CLOSED:
+    case MESSAGE_PONG:
     case MESSAGE_STATS:
         return;
     default:
@@ -191,7 +192,7 @@ static void on_message(void *owner, struct message *message)
 static void on_broken(void *owner, const char *reason)
 {
     (void)owner, (void)reason;
-    abort(); /* a worker's messages are well-formed, whatever a stranger sent */
+    must(run.drained); /* a worker's messages are well-formed, whatever a stranger sent */
 }
 
 static void connect_visitor(const struct record *record)
@@ -231,6 +232,7 @@ static void say_unasked(const struct record *record)
     strcpy(message.text, "the parent said so");
     message.data = record->payload;
     message.data_length = record->length;
+    run.drained = run.drained || message.type == MESSAGE_DRAIN;
     pipe_send(run.parent, &message);
 }
 

@@ -1,4 +1,4 @@
-add_library(port_client STATIC ssh_client.c ssh_records.c)
+add_library(port_client STATIC ssh_client.c ssh_exchange.c ssh_records.c)
 target_link_libraries(port_client PRIVATE strict PkgConfig::CRYPTO)
 fuzz_target(ssh_port worker port_client PkgConfig::CRYPTO)
 if(TUNNEL_FUZZ)
