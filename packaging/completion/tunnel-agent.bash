@@ -11,13 +11,14 @@ _tunnel_agent() {
             ;;
         esac
     done
-    compopt -o filenames 2>/dev/null
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --state)
+        compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
     --keyfile)
+        compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -30,6 +31,7 @@ _tunnel_agent() {
     check:-*) set -- --json --state -v ;;
     status:-*) set -- --json --state -v ;;
     enrol:* | check:*)
+        compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
