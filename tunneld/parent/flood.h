@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FLOOD_UNITS    20000  /* of a session in a second */
+#define FLOOD_UNITS    100000 /* of a session in a second: 4,096 forwards, published twice */
 #define FLOOD_MESSAGES 120000 /* the same; more than an honest worker may have under way */
 #define FLOOD_PERCENT  60     /* of the parent's time, in each of so many rounds */
 #define FLOOD_ROUNDS   5
