@@ -2,6 +2,7 @@ add_library(ssh_pair STATIC ssh_pair.c)
 target_link_libraries(ssh_pair PUBLIC suite ssh_relay)
 unit_test(stream ssh_pair)
 unit_test(pace ssh_pair)
+set_tests_properties(unit/pace PROPERTIES RUN_SERIAL TRUE) # it is timed
 unit_test(rest ssh_relay)
 unit_test(turns ssh_relay)
 unit_test(window ssh_relay)
