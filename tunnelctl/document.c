@@ -174,6 +174,8 @@ static const struct item document_items[] = {
 
 /* --- reading --- */
 
+#define NAME_BYTES_MAX 255
+
 struct reading {
     const char *where;
     struct fault *fault;
@@ -223,6 +225,20 @@ static bool is_map(const struct yaml_node *node)
     return node->kind == YAML_MAP || (node->kind == YAML_SCALAR && node->text[0] == '\0');
 }
 
+/* The hub judges names; but longer ones would be printed as what YAML does not read as a key. */
+static json_t *read_entry(const struct reading *reading, const struct item *item,
+                          const struct yaml_node *node)
+{
+    const struct yaml_node key = {.line = node->key_line, .column = node->key_column};
+    if (strlen(node->key) > NAME_BYTES_MAX) {
+        (void)schema_fault(reading->where, &key, reading->fault,
+                           "'%.32s...' is too long for a name: at most %d bytes", node->key,
+                           NAME_BYTES_MAX);
+        return NULL;
+    }
+    return read_map(reading, item->of, node);
+}
+
 static json_t *read_named(const struct reading *reading, const struct item *item,
                           const struct yaml_node *node)
 {
@@ -233,7 +249,7 @@ static json_t *read_named(const struct reading *reading, const struct item *item
     }
     json_t *named = json_object();
     for (size_t i = 0; i < node->count; i++) {
-        json_t *json = read_map(reading, item->of, node->entries[i]);
+        json_t *json = read_entry(reading, item, node->entries[i]);
         if (!json) {
             json_decref(named);
             return NULL;

@@ -70,9 +70,14 @@ START_TEST(what_is_read_is_written_again)
 }
 END_TEST
 
+#define X32  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X128 X32 X32 X32 X32
+
 static const struct {
     const char *text, *sentence;
 } faults[] = {
+    {"sites:\n  " X128 X128 ": {}\n",
+     "f:2:3: '" X32 "...' is too long for a name: at most 255 bytes"},
     {"sites: {}\nsite: {}\n", "f:2:1: there is no item 'site' here; did you mean 'sites'?"},
     {"sites:\n  a:\n    ports:\n      1:\n        max_conections: 1\n",
      "f:5:9: there is no item 'max_conections' here; did you mean 'max_connections'?"},
