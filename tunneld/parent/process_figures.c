@@ -64,20 +64,27 @@ static void read_stat(int pid, struct process_figures *figures)
     (void)fclose(file);
 }
 
-static int64_t read_pss(int pid)
+/* The number behind KEY, at the start of a line of /proc/PID/NAME. */
+static int64_t read_number(int pid, const char *name, const char *key)
 {
-    static const char key[] = "Pss:";
     char line[256];
     bool found = false;
-    uint64_t kib = 0;
-    FILE *file = open_file(pid, "smaps_rollup");
+    uint64_t number = 0;
+    FILE *file = open_file(pid, name);
     while (file && !found && fgets(line, sizeof line, file)) {
-        const char *at = line + sizeof key - 1;
-        found = strncmp(line, key, sizeof key - 1) == 0 && next_number(&at, 0, &kib);
+        found = strncmp(line, key, strlen(key)) == 0;
+        const char *at = line + (found ? strlen(key) : 0);
+        found = found && next_number(&at, 0, &number);
     }
     if (file)
         (void)fclose(file);
-    return found ? (int64_t)kib * 1024 : FIGURE_UNKNOWN;
+    return found && number <= INT64_MAX ? (int64_t)number : FIGURE_UNKNOWN;
+}
+
+static int64_t read_pss(int pid)
+{
+    int64_t kib = read_number(pid, "smaps_rollup", "Pss:");
+    return kib == FIGURE_UNKNOWN ? kib : kib * 1024;
 }
 
 static int64_t count_entries(const char *path, bool ours)
@@ -111,18 +118,7 @@ static int64_t count_descriptors(int pid)
  */
 static int64_t read_limit(int pid)
 {
-    static const char key[] = "Max open files";
-    char line[256];
-    bool found = false;
-    uint64_t limit = 0;
-    FILE *file = open_file(pid, "limits");
-    while (file && !found && fgets(line, sizeof line, file)) {
-        const char *at = line + sizeof key - 1;
-        found = strncmp(line, key, sizeof key - 1) == 0 && next_number(&at, 0, &limit);
-    }
-    if (file)
-        (void)fclose(file);
-    return found && limit <= INT64_MAX ? (int64_t)limit : FIGURE_UNKNOWN;
+    return read_number(pid, "limits", "Max open files");
 }
 
 struct process_figures process_figures_read(int pid, bool thorough)
