@@ -6,6 +6,8 @@ set_tests_properties(unit/pace PROPERTIES RUN_SERIAL TRUE) # it is timed
 unit_test(rest ssh_relay)
 unit_test(turns ssh_relay)
 unit_test(window ssh_relay)
+unit_test(stream_allocations ssh_pair)
+target_link_options(stream_allocations PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 unit_test(stream_ends ssh_pair)
 unit_test(stream_window ssh_pair)
 if(TUNNEL_WIRE)
