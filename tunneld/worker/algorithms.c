@@ -1,15 +1,15 @@
 /*
  * Which algorithms the hub offers.  The order is the hub's preference, but a client's own order
- * decides (RFC 4253, 7.1).  diffie-hellman-group-exchange is left out: libssh reads a file of
- * primes for it, and a confined worker reads no files; so are the NIST curves, whose parameters
- * nobody can explain.  Strict key exchange (CVE-2023-48795) libssh adds by itself.
+ * decides (RFC 4253, 7.1).  Of key exchanges there is one: the groups of diffie-hellman cost a
+ * worker 15 to 100 ms for two numbers that a stranger has made up (CVE-2002-20001), so that 200
+ * connections hold it until it is taken for stuck, and who has no curve25519 cannot read the
+ * hub's Ed25519 key either; nobody can explain the parameters of the NIST curves.  Strict key
+ * exchange (CVE-2023-48795) libssh adds by itself.
  */
 #define _GNU_SOURCE
 #include "worker/algorithms.h"
 
-#define KEY_EXCHANGES                                                                              \
-    "curve25519-sha256,curve25519-sha256@libssh.org,"                                              \
-    "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512"
+#define KEY_EXCHANGES "curve25519-sha256,curve25519-sha256@libssh.org"
 #define CIPHERS                                                                                    \
     "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"                 \
     "aes128-ctr,aes192-ctr,aes256-ctr"
