@@ -188,29 +188,49 @@ void flow_push(struct transport *transport)
     transport->corked = NULL;
 }
 
+static void speaks(struct transport *transport, struct stream *stream)
+{
+    transport->speaker = stream;
+    transport->in = (struct shortcut){stream ? stream->past : NULL, flow_take, transport};
+}
+
 void flow_forget(struct stream *stream)
 {
     struct transport *transport = stream->transport;
 
     if (transport->speaker == stream)
-        transport->speaker = NULL;
+        speaks(transport, NULL);
     if (transport->corked == stream)
         transport->corked = NULL;
 }
 
 /* Of one stream's packets that come in a row, the kernel makes segments that are as large as can
  * be. */
-static int more_to_come(struct stream *stream)
+static int more_to_come(struct stream *stream, size_t length)
 {
     struct transport *transport = stream->transport;
     bool more = transport->in_turn && transport->speaker == stream &&
-                wire_held(transport->wire) >= TURN_PACKET;
+                wire_coming(transport->wire) >= length + TURN_PACKET;
 
     if (transport->corked != stream)
         flow_push(transport);
-    transport->speaker = stream;
+    if (transport->speaker != stream)
+        speaks(transport, stream);
     transport->corked = more ? stream : NULL;
     return more ? MSG_MORE : 0;
+}
+
+/* A window is announced from libssh's buffer (see above), so that this does without shortcuts. */
+size_t flow_take(void *owner, const void *bytes, size_t length)
+{
+    struct transport *transport = owner;
+    struct stream *stream = transport->speaker;
+
+    if (stream->ended || stream->failing || stream->broken || waiting(stream) > 0 ||
+        window_due(&stream->window) > 0)
+        return 0;
+    stream->taken = write_socket(stream, bytes, length, more_to_come(stream, length));
+    return stream->taken;
 }
 
 size_t flow_receive(struct stream *stream, const void *data, size_t length)
@@ -218,9 +238,10 @@ size_t flow_receive(struct stream *stream, const void *data, size_t length)
     const uint8_t *bytes = data;
     size_t before = waiting(stream), may_come = stream->window.outstanding, used = 0;
 
-    window_used(&stream->window, length - stream->buffered);
+    window_used(&stream->window, stream->taken + length - stream->buffered);
+    stream->taken = 0;
     if (before == 0) {
-        used = write_socket(stream, bytes, length, more_to_come(stream));
+        used = write_socket(stream, bytes, length, more_to_come(stream, length));
         stream->waiting_max = may_come + BUFFERED_MAX;
     }
     if (used < length) {
@@ -231,7 +252,7 @@ size_t flow_receive(struct stream *stream, const void *data, size_t length)
     note_window(stream);
     if (waiting(stream) > stream->waiting_max)
         transport_close(stream->transport, "protocol error: the peer ignores the channel's window");
-    if (waiting(stream) == 0 && announce(stream, length))
+    if (waiting(stream) == 0 && length > 0 && announce(stream, length))
         return 0;
     return used;
 }
@@ -268,7 +289,7 @@ static void count_taken(struct stream *stream, size_t taken)
 /* Writes to the channel; what a key exchange keeps it from taking is kept.  False: keep off. */
 static bool write_channel(struct stream *stream, const uint8_t *bytes, size_t length)
 {
-    int taken = ssh_channel_write(stream->channel, bytes, (uint32_t)length);
+    int taken = wire_write(stream->transport->wire, stream->channel, bytes, (uint32_t)length);
     size_t used = taken > 0 ? (size_t)taken : 0;
 
     count_taken(stream, used);

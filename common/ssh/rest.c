@@ -17,11 +17,11 @@
 #define _GNU_SOURCE
 #include "ssh/rest.h"
 
-#include <dlfcn.h>
 #include <malloc.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "ssh/buffers.h"
 
 #define TRIM_EVERY_MS 30000
 
@@ -43,8 +43,8 @@ bool rest_is_due(struct rest *rest, uint64_t bytes, uint64_t now_ms)
 #define WORTH_BYTES 8192 /* smaller blocks hold no whole page for sure */
 #define ALIGNMENT   16   /* of every block of the heap */
 
-/* Which emptied buffers give their pages back; another thread's never do. */
-static _Thread_local bool emptied, asked;
+/* Do emptied buffers give their pages back?  Another thread's never do. */
+static _Thread_local bool emptied;
 
 /* The block of an empty buffer. */
 static void hand_back(void *block)
@@ -63,18 +63,7 @@ static void hand_back(void *block)
         (void)madvise((uint8_t *)block + (first - begin), end - first, MADV_DONTNEED);
 }
 
-/* libssh's own function of that name. */
-static void find(const char *name, void *function)
-{
-    void *found = dlsym(RTLD_NEXT, name);
-
-    memcpy(function, &found, sizeof found);
-}
-
-#define INSTEAD_OF(name) __asm__(name) __attribute__((visibility("default")))
-
 int on_reinit(ssh_buffer buffer) INSTEAD_OF("ssh_buffer_reinit");
-uint32_t on_get_len(ssh_buffer buffer) INSTEAD_OF("ssh_buffer_get_len");
 
 int on_reinit(ssh_buffer buffer)
 {
@@ -82,41 +71,29 @@ int on_reinit(ssh_buffer buffer)
     int code;
 
     if (!reinit)
-        find("ssh_buffer_reinit", &reinit);
+        buffers_find("ssh_buffer_reinit", &reinit);
     code = reinit(buffer);
     if (emptied && code == 0)
         hand_back(ssh_buffer_get(buffer));
     return code;
 }
 
-uint32_t on_get_len(ssh_buffer buffer)
+static void on_length(ssh_buffer buffer, uint32_t length)
 {
-    static uint32_t (*get_len)(ssh_buffer);
-    uint32_t length;
-
-    if (!get_len)
-        find("ssh_buffer_get_len", &get_len);
-    length = get_len(buffer);
-    if (asked && length == 0)
+    if (length == 0)
         hand_back(ssh_buffer_get(buffer));
-    return length;
-}
-
-static bool is_known(void)
-{
-    return ssh_version(SSH_VERSION_INT(0, 12, 0)) == NULL;
 }
 
 static void watch_emptied(bool on)
 {
-    emptied = on && is_known();
+    emptied = on && buffers_are_known();
 }
 
 static void ask(ssh_session session)
 {
-    asked = is_known();
+    buffers_on_length(buffers_are_known() ? on_length : NULL);
     (void)ssh_get_status(session);
-    asked = false;
+    buffers_on_length(NULL);
 }
 
 #else

@@ -207,7 +207,7 @@ void streams_finish(struct transport *transport, const char *reason)
  * no callback was there yet. */
 static void take_stock(struct stream *stream)
 {
-    int waiting = ssh_channel_poll(stream->channel, 0);
+    int waiting = shortcut_of_channel(stream->channel, &stream->past);
 
     flow_begin(stream, waiting > 0 ? (size_t)waiting : 0);
     if (waiting == SSH_EOF)

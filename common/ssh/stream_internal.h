@@ -10,6 +10,7 @@
 #include "ssh/backlog.h"
 #include "ssh/pace_place.h"
 #include "ssh/rest.h"
+#include "ssh/shortcut.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
 #include "ssh/turns.h"
@@ -64,6 +65,7 @@ struct transport {
     uint64_t probe_bytes;  /* the counter when the answer was last looked for */
 
     struct stream *speaker; /* whose bytes came last */
+    struct shortcut in;     /* for its next bytes */
     struct stream *corked;  /* the kernel waits for more of them */
 
     struct stream_list streams;   /* all that have not ended */
@@ -106,6 +108,8 @@ struct stream {
     size_t buffered;          /* bytes that wait in libssh's channel buffer */
     struct backlog unwritten; /* what the socket did not take, before those */
     size_t waiting_max;       /* while bytes wait: more than the peer may send meanwhile */
+    size_t taken;             /* of the packet in libssh's hands: went by the shortcut */
+    ssh_buffer past;          /* what shortcut.h avoids, borrowed from libssh */
     struct window window;
     struct pace_place into_socket;
     bool channel_eof;
@@ -148,6 +152,8 @@ void streams_serve(struct transport *transport);
 /* --- flow.c --- */
 /* At the start, with what libssh's buffer holds already. */
 void flow_begin(struct stream *stream, size_t buffered);
+/* A shortcut's: inside libssh, before flow_receive is shown what is left of the packet. */
+size_t flow_take(void *transport, const void *bytes, size_t length);
 /* Inside libssh's data callback, with all bytes that wait in libssh's buffer: writes to the socket
  * what it and the pace take.  Returns the bytes that libssh may forget. */
 size_t flow_receive(struct stream *stream, const void *data, size_t length);

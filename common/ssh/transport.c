@@ -27,7 +27,9 @@
 #define UNSENT_BYTES  (256 << 10) /* in the kernel: what a small stream waits behind a large one */
 #define RECEIVE_BYTES (4 << 20)   /* at most half of net.ipv4.tcp_rmem's end */
 #define SEND_BYTES    (4 << 20)   /* asked for; the kernel doubles it */
-#define ROUNDS_A_TURN 64 /* reads of libssh, 4 KiB each, before other sessions have their turn */
+/* Before other sessions have their turn: reads of libssh, and bytes. */
+#define ROUNDS_A_TURN 64
+#define BYTES_A_TURN  (256u << 10)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_check(uv_check_t *check);
@@ -133,11 +135,15 @@ static bool has_input(const struct transport *transport)
 /* Reads packets and hands out messages, within the turn's budget. */
 static void pump(struct transport *transport)
 {
+    uint64_t first = transport->counter.in_bytes;
+
     if (!has_input(transport))
         return;
     transport->ready = true;
     for (int round = 0; round < ROUNDS_A_TURN; round++) {
         uint64_t before = transport->counter.in_bytes;
+        if (before - first >= BYTES_A_TURN)
+            return;
         if (transport->held || transport->closing)
             return;
         ssh_message message = ssh_message_get(transport->session);
@@ -263,7 +269,9 @@ static void finish(struct transport *transport)
 
 static void turn(struct transport *transport)
 {
+    shortcut_in(&transport->in);
     pump(transport);
+    shortcut_in(NULL);
     flow_push(transport);
     note_heard(transport);
     if (!transport->closing && session_over(transport))
@@ -347,7 +355,7 @@ void transport_make_room(struct transport *transport)
     transport->roomy = true;
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof much);
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-    transport->wire = wire_open(transport->session, transport->descriptor);
+    transport->wire = wire_open(transport->session, transport->descriptor, &transport->counter);
 }
 
 static void init_handles(struct transport *transport)

@@ -17,20 +17,26 @@
 #ifdef TUNNEL_WIRE
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "ssh/shortcut.h"
+
 #define BLOCK_BYTES (256u << 10)
-#define SPARE_MAX   2 /* blocks that nobody borrows */
+#define AHEAD_BYTES (124u << 10) /* with what libssh asks for, four packets */
+#define SPARE_MAX   2            /* blocks that nobody borrows */
 #define NUMBER_MAX  (1 << 20)
+
+#define HEAP_BLOCK_BYTES (1 << 20)
+#define HEAP_SPARE_BYTES (2 << 20)
+#define HEAP_STEP_BYTES  (256 << 10)
 
 struct block {
     SLIST_ENTRY(block) next;
@@ -47,7 +53,11 @@ struct wire {
     bool gathering;          /* see wire_gather */
     bool corked;             /* the last write was not */
     bool ended;
-    int error;
+    int error;       /* of reading */
+    int write_error; /* that libssh has not seen */
+    struct shortcut out;
+    ssh_buffer received; /* libssh's, or NULL */
+    ssh_counter bytes;   /* borrowed; libssh counts what goes through its own hands */
 };
 
 static SLIST_HEAD(, block) spares = SLIST_HEAD_INITIALIZER(spares);
@@ -129,6 +139,22 @@ static bool has_input(struct wire *wire)
     return wire->readable && fill(wire);
 }
 
+/* libssh reads to the end of a buffer, and then goes through all that the buffer holds: so it may
+ * hold more than libssh has asked for. */
+static void add_more(struct wire *wire, const uint8_t *end)
+{
+    size_t length = wire->end - wire->start;
+
+    if (length > AHEAD_BYTES)
+        length = AHEAD_BYTES;
+    if (length == 0 || !wire->received ||
+        (uint8_t *)ssh_buffer_get(wire->received) + ssh_buffer_get_len(wire->received) != end ||
+        ssh_buffer_add_data(wire->received, wire->block->bytes + wire->start, (uint32_t)length) < 0)
+        return;
+    wire->start += length;
+    wire->bytes->in_bytes += length;
+}
+
 static ssize_t take(struct wire *wire, void *bytes, size_t length)
 {
     size_t held;
@@ -146,7 +172,8 @@ static ssize_t take(struct wire *wire, void *bytes, size_t length)
         length = held;
     memcpy(bytes, wire->block->bytes + wire->start, length);
     wire->start += length;
-    if (length == held)
+    add_more(wire, (uint8_t *)bytes + length);
+    if (wire->start == wire->end)
         give_back(wire);
     return (ssize_t)length;
 }
@@ -159,6 +186,10 @@ static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     ssize_t sent;
 
+    if (wire->write_error) {
+        errno = wire->write_error;
+        return -1;
+    }
     do {
         sent = sendto(wire->descriptor, bytes, length, flags, NULL, 0);
     } while (sent < 0 && errno == EINTR);
@@ -169,6 +200,20 @@ static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
     wire->writable = (size_t)sent == length;
     wire->corked = more;
     return sent;
+}
+
+/* libssh hears of an error when it sends the same bytes itself. */
+static size_t pass_at_once(void *owner, const void *bytes, size_t length)
+{
+    struct wire *wire = owner;
+    ssize_t sent = wire->writable ? pass(wire, bytes, length) : 0;
+
+    if (sent < 0)
+        wire->write_error = errno;
+    if (sent <= 0)
+        return 0;
+    wire->bytes->out_bytes += (uint64_t)sent;
+    return (size_t)sent;
 }
 
 static int answer(struct wire *wire, struct pollfd *question)
@@ -234,17 +279,37 @@ static bool make_place(int number)
     return true;
 }
 
-struct wire *wire_open(ssh_session session, int descriptor)
+/* libssh allocates and frees a block or two of 32 KiB for each packet.  Those at the heap's end
+ * would come from the kernel, a page fault each 4 KiB, and go back to it, each time; rest.c gives
+ * them back once it is quiet. */
+static void keep_pages(void)
+{
+    static bool kept;
+
+    if (kept)
+        return;
+    kept = true;
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
+    (void)mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+}
+
+struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes)
 {
     int number = ssh_get_fd(session);
     struct wire *wire = make_place(number) ? calloc(1, sizeof *wire) : NULL;
 
     if (!wire)
         return NULL;
+    keep_pages();
     wire->session = session;
     wire->number = number;
     wire->descriptor = descriptor;
     wire->readable = wire->writable = true;
+    wire->bytes = bytes;
+    shortcut_of_session(session, &wire->received, &wire->out.past);
+    wire->out.take = pass_at_once;
+    wire->out.owner = wire;
     wires[number] = wire;
     has_wires = true;
     return wire;
@@ -273,6 +338,13 @@ size_t wire_held(const struct wire *wire)
     return wire && wire->block ? wire->end - wire->start : 0;
 }
 
+size_t wire_coming(const struct wire *wire)
+{
+    size_t read = wire && wire->received ? ssh_buffer_get_len(wire->received) : 0;
+
+    return wire_held(wire) + read;
+}
+
 void wire_expect_more(struct wire *wire, bool more)
 {
     if (wire)
@@ -299,13 +371,21 @@ void wire_push(struct wire *wire)
     (void)setsockopt(wire->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length)
+{
+    int taken;
+
+    shortcut_out(wire ? &wire->out : NULL);
+    taken = ssh_channel_write(channel, bytes, length);
+    shortcut_out(NULL);
+    return taken;
+}
+
 #else
 
-#include <stddef.h>
-
-struct wire *wire_open(ssh_session session, int descriptor)
+struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes)
 {
-    (void)session, (void)descriptor;
+    (void)session, (void)descriptor, (void)bytes;
     return NULL;
 }
 
@@ -325,6 +405,12 @@ size_t wire_held(const struct wire *wire)
     return 0;
 }
 
+size_t wire_coming(const struct wire *wire)
+{
+    (void)wire;
+    return 0;
+}
+
 void wire_expect_more(struct wire *wire, bool more)
 {
     (void)wire, (void)more;
@@ -338,6 +424,12 @@ void wire_gather(struct wire *wire)
 void wire_push(struct wire *wire)
 {
     (void)wire;
+}
+
+int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length)
+{
+    (void)wire;
+    return ssh_channel_write(channel, bytes, length);
 }
 
 #endif

@@ -12,6 +12,8 @@
 #include "ssh_pair.h"
 #include "suite.h"
 
+#define MANY_PACKETS 10000
+
 static struct ssh_pair pair;
 static struct wire *wire;
 static int number; /* libssh's */
@@ -161,6 +163,28 @@ START_TEST(what_is_gathered_waits_for_the_push)
 }
 END_TEST
 
+/* libssh goes through the packets of one read by calling itself. */
+START_TEST(many_packets_of_one_read)
+{
+    struct tunnel *tunnel = &pair.tunnels[0];
+    uint8_t bytes[1024];
+    size_t come = 0;
+    ssize_t got;
+
+    ck_assert_int_eq(ssh_channel_write(tunnel->site->channel, "x", 1), 1);
+    while (recv(tunnel->visitor, bytes, sizeof bytes, 0) < 0)
+        ssh_pair_step(&pair, true);
+    for (int i = 0; i < MANY_PACKETS; i++)
+        ck_assert_int_eq(ssh_channel_write(tunnel->site->channel, "x", 1), 1);
+    while (come < MANY_PACKETS) {
+        ssh_pair_step(&pair, true);
+        while ((got = recv(tunnel->visitor, bytes, sizeof bytes, 0)) > 0)
+            come += (size_t)got;
+    }
+    ck_assert_uint_eq(come, MANY_PACKETS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire");
@@ -173,6 +197,7 @@ int main(void)
     tcase_add_test(group, what_libssh_closed_is_somebody_elses);
     tcase_add_test(group, more_waits_for_the_push);
     tcase_add_test(group, what_is_gathered_waits_for_the_push);
+    tcase_add_test(group, many_packets_of_one_read);
     suite_add_tcase(suite, group);
     return suite_run(suite);
 }

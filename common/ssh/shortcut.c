@@ -1,0 +1,153 @@
+/*
+ * libssh copies each packet four times on its way out and clears a buffer twice, and three times on
+ * its way in.  Some of that is done through functions of its own interface, ssh_buffer_add_data and
+ * ssh_buffer_get_len, which are found in the executable first, as the functions in wire.c are:
+ *
+ * - Out, the encrypted packet is put in the socket's buffer, to be sent from there.  With nothing
+ *   in that buffer, it is sent from where it is.
+ * - In, a packet's bytes are put in the channel's buffer, which its reader is shown.  With nothing
+ *   in that, the reader is shown them where they are, and then an empty buffer.
+ * - A packet's header is put before its bytes, which moves them all, unless the buffer has read
+ *   bytes at its beginning: so it gets some.
+ *
+ * Built with TUNNEL_WIRE off, or with a libssh whose buffers nobody has looked at, none of it.
+ */
+#define _GNU_SOURCE
+#include "ssh/shortcut.h"
+
+#include "ssh/buffers.h"
+
+#ifdef TUNNEL_WIRE
+
+#define CHANNEL_DATA 94 /* RFC 4254, 9: a packet of a channel's bytes begins with it */
+#define HEADER_ROOM  17 /* its header has 5 bytes, and what is encrypted begins aligned */
+
+/* Other threads have none. */
+static _Thread_local const struct shortcut *out;
+static _Thread_local struct shortcut *in;
+
+typedef int add_data(ssh_buffer buffer, const void *bytes, uint32_t length);
+
+static bool is_empty(ssh_buffer buffer)
+{
+    return ssh_buffer_get_len(buffer) == 0;
+}
+
+static void make_room(ssh_buffer buffer, add_data *add)
+{
+    uint8_t room[HEADER_ROOM] = {0};
+
+    if (add(buffer, room, sizeof room) == 0)
+        (void)ssh_buffer_get_data(buffer, room, sizeof room);
+}
+
+static size_t take(const struct shortcut *shortcut, ssh_buffer buffer, const void *bytes,
+                   uint32_t length)
+{
+    if (!shortcut || shortcut->past != buffer || length < SHORTCUT_BYTES || !is_empty(buffer))
+        return 0;
+    return shortcut->take(shortcut->owner, bytes, length);
+}
+
+int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
+    INSTEAD_OF("ssh_buffer_add_data");
+
+int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
+{
+    static add_data *add;
+    size_t taken = 0;
+
+    if (!add)
+        buffers_find("ssh_buffer_add_data", &add);
+    if (!buffer || !bytes)
+        return add(buffer, bytes, length);
+    if (out && length == 1 && *(const uint8_t *)bytes == CHANNEL_DATA && is_empty(buffer))
+        make_room(buffer, add);
+    taken = take(out, buffer, bytes, length);
+    if (taken == 0)
+        taken = take(in, buffer, bytes, length);
+    if (taken == length)
+        return 0;
+    int code = add(buffer, (const uint8_t *)bytes + taken, length - (uint32_t)taken);
+    /* libssh frees a channel's buffer then. */
+    if (code < 0 && in && in->past == buffer)
+        in->past = NULL;
+    return code;
+}
+
+/* --- which buffers --- */
+
+static _Thread_local ssh_buffer asked[2];
+
+static void note(ssh_buffer buffer, uint32_t length)
+{
+    (void)length;
+    if (!asked[0])
+        asked[0] = buffer;
+    else if (!asked[1])
+        asked[1] = buffer;
+}
+
+static void begin_noting(void)
+{
+    asked[0] = asked[1] = NULL;
+    buffers_on_length(buffers_are_known() ? note : NULL);
+}
+
+/* For its status, libssh asks how much the socket's buffers hold, first what was read. */
+void shortcut_of_session(ssh_session session, ssh_buffer *received, ssh_buffer *to_send)
+{
+    begin_noting();
+    (void)ssh_get_status(session);
+    buffers_on_length(NULL);
+    *received = asked[0];
+    *to_send = asked[1];
+}
+
+/* A poll asks for the length of the channel's buffer first of all. */
+int shortcut_of_channel(ssh_channel channel, ssh_buffer *past)
+{
+    int waiting;
+
+    begin_noting();
+    waiting = ssh_channel_poll(channel, 0);
+    buffers_on_length(NULL);
+    *past = asked[0];
+    return waiting;
+}
+
+void shortcut_out(const struct shortcut *shortcut)
+{
+    out = shortcut;
+}
+
+void shortcut_in(struct shortcut *shortcut)
+{
+    in = shortcut;
+}
+
+#else
+
+void shortcut_of_session(ssh_session session, ssh_buffer *received, ssh_buffer *to_send)
+{
+    (void)session;
+    *received = *to_send = NULL;
+}
+
+int shortcut_of_channel(ssh_channel channel, ssh_buffer *past)
+{
+    *past = NULL;
+    return ssh_channel_poll(channel, 0);
+}
+
+void shortcut_out(const struct shortcut *shortcut)
+{
+    (void)shortcut;
+}
+
+void shortcut_in(struct shortcut *shortcut)
+{
+    (void)shortcut;
+}
+
+#endif
