@@ -275,7 +275,8 @@ void outbound_connections_drop_opening(struct outbound_connections *connections)
 {
     struct outbound_connection *connection;
     while ((connection = TAILQ_FIRST(&connections->opening))) {
-        fail(connection, "the session with the hub ended"); /* NOLINT(clang-analyzer-unix.Malloc) */
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): off the list */
+        fail(connection, "the session with the hub ended");
         unlink_and_free(connection);
     }
 }

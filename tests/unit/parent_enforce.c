@@ -16,9 +16,9 @@
 /* The hub's wall clock is ahead by what the file in this variable says. */
 #define ENV_CLOCK "PARENT_ENFORCE_CLOCK"
 int64_t __real_clock_wall_s(void); /* NOLINT: the linker's names */
-int64_t __wrap_clock_wall_s(void); /* NOLINT */
+int64_t __wrap_clock_wall_s(void); /* NOLINT: likewise */
 
-int64_t __wrap_clock_wall_s(void) /* NOLINT */
+int64_t __wrap_clock_wall_s(void) /* NOLINT: likewise */
 {
     long long ahead_s = 0;
     const char *path = getenv(ENV_CLOCK);
