@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/log_output.h"
 #include "base/notify.h"
 #include "confine/confine.h"
 #include "forwards.h"
@@ -390,6 +391,7 @@ int command_run(const struct options *options, struct fault *fault)
     agent.state.lock = -1;
     agent.verbose = options->verbose;
     raise_descriptors();
+    log_never_wait(false);
     notify_open();
     int rc = open_state(&agent, options, fault);
     if (rc == 0) {

@@ -61,6 +61,8 @@ static void say_lookup(struct check *check, const struct lookup *lookup,
         say_addresses(check, lookup);
     else if (lookup_is_empty(lookup) && sibling->count > 0)
         check_say(check, CHECK_SKIP, host, NULL, "the name has none");
+    else if (!lookup->unanswered && sibling->count > 0) /* as with /etc/hosts and no name server */
+        check_say(check, CHECK_SKIP, host, NULL, "not known: %s", lookup_reason(lookup));
     else
         check_say(check, CHECK_FAIL, host,
                   lookup_is_empty(lookup)

@@ -1,26 +1,24 @@
 /*
  * Log lines, as text for people or as JSON for collectors.  A line is built in a bounded buffer
  * and leaves in one write(2); what does not fit is left out and the line says `cut`.  No files,
- * no rotation, no syslog: standard error belongs to whoever started the program.
+ * no rotation, no syslog: standard error (log_output.c) belongs to whoever started the program.
  */
 #define _GNU_SOURCE
 #include "base/log.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_output.h"
 #include "base/text.h"
 
-#define LINE_SIZE 4096 /* PIPE_BUF: a pipe takes it whole */
 #define TAIL_SIZE 32   /* kept free for the end of the line */
 #define VALUE_MAX 1024 /* bytes of one value that are looked at */
 
 struct line {
-    char bytes[LINE_SIZE];
+    char bytes[LOG_LINE_MAX];
     size_t length, limit;
     bool full;
 };
@@ -248,7 +246,7 @@ static void put_head(struct line *line, enum log_level level)
 void log_write(enum log_level level, const struct log_field *fields)
 {
     bool text = logger.format == LOG_TEXT;
-    struct line line = {.limit = LINE_SIZE - TAIL_SIZE};
+    struct line line = {.limit = LOG_LINE_MAX - TAIL_SIZE};
     put_head(&line, level);
     bool cut = false;
     for (const struct log_field *field = fields; field->key != NULL; field++) {
@@ -264,10 +262,53 @@ void log_write(enum log_level level, const struct log_field *fields)
         line.full = false;
         cut = true;
     }
-    line.limit = LINE_SIZE;
+    line.limit = LOG_LINE_MAX;
     if (cut)
         put(&line, text ? " cut=1" : ",\"cut\":1");
     put(&line, text ? "\n" : "}\n");
-    while (write(STDERR_FILENO, line.bytes, line.length) < 0 && errno == EINTR)
-        continue;
+    log_output(line.bytes, line.length);
+}
+
+/* Where `text` ends in `line`, or NULL when it does not stand there. */
+static const char *behind(const char *line, const char *end, const char *text)
+{
+    size_t length = strlen(text);
+    if (!line || (size_t)(end - line) < length || memcmp(line, text, length) != 0)
+        return NULL;
+    return line + length;
+}
+
+static bool all_printable(const char *line, size_t length)
+{
+    while (length > 0) {
+        uint32_t character = 0;
+        size_t width = text_utf8_decode(line, length, &character);
+        if (width == 0 || !text_is_printable(character))
+            return false;
+        line += width;
+        length -= width;
+    }
+    return true;
+}
+
+bool log_is_line_of(const char *program, const char *line, size_t length)
+{
+    static const char date[] = "0000-00-00T00:00:00.000Z";
+    bool text = logger.format == LOG_TEXT;
+    const char *end = line + length, *at = text ? line : behind(line, end, "{\"time\":\"");
+    if (!at || (size_t)(end - at) < strlen(date) || length >= LOG_LINE_MAX)
+        return false;
+    for (size_t i = 0; date[i] != '\0'; i++, at++) {
+        if (date[i] == '0' ? *at < '0' || *at > '9' : *at != date[i])
+            return false;
+    }
+    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
+        char head[128];
+        (void)snprintf(head, sizeof head,
+                       text ? " %s %.64s " : "\",\"level\":\"%s\",\"program\":\"%.64s\",",
+                       level_names[i], program);
+        if (behind(at, end, head))
+            return (text || end[-1] == '}') && all_printable(line, length);
+    }
+    return false;
 }

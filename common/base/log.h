@@ -4,18 +4,20 @@
  *   log_info(KV("site", name), KV("forward", port), SAY("closed"), KV("bytes_in", n));
  *   2026-11-20T20:45:01.123Z info tunneld[1] site=hannover forward=8443 closed bytes_in=17
  *
- * Programs log, libraries return.  A line is one write(2) to standard error, so that parent and
- * workers may share it.  Values are quoted and escaped where they hold anything but plain
+ * Programs log, libraries return.  A line is one write(2) to standard error.  Values are quoted and escaped where they hold anything but plain
  * printable words: what a peer sent cannot forge a line.  Never key material, never a token.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 enum log_format { LOG_TEXT, LOG_JSON };
+
+#define LOG_LINE_MAX 4096 /* with its newline; PIPE_BUF: a pipe takes it whole */
 
 struct log_field {
     const char *key; /* "" is the message itself, NULL ends the list */
@@ -44,6 +46,10 @@ bool log_format_parse(const char *name, enum log_format *format);
 
 /* `fields` ends with a field whose key is NULL.  Use the macros below. */
 void log_write(enum log_level level, const struct log_field *fields);
+
+/* A line that somebody else wrote: is it printable, and one that `program` could have written in
+ * the format of ours (without its newline)?  Nothing more is believed of it. */
+bool log_is_line_of(const char *program, const char *line, size_t length);
 
 struct log_field log_field_text(const char *key, const char *value);
 struct log_field log_field_signed(const char *key, int64_t value);

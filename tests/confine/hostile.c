@@ -197,6 +197,41 @@ static void flood_stats(void)
         put(wire, length);
 }
 
+static bool there(const char *what, const char *name, bool make);
+
+static void answer_pings(void)
+{
+    static uint8_t received[MESSAGE_WIRE_MAX];
+    struct message message;
+    struct fault fault;
+    ssize_t length;
+    while ((length = recv(PIPE, received, sizeof received, MSG_DONTWAIT)) > 0) {
+        message.descriptor = -1;
+        if (message_decode(received, (size_t)length, TO_WORKER, &message, &fault) == 0 &&
+            message.type == MESSAGE_PING)
+            say(MESSAGE_PONG, message.request);
+    }
+}
+
+/* Lines in the parent's name, a terminal's commands, half a line without end; in all else it keeps
+ * to the rules, until it is told to break one. */
+static void log_flood(void)
+{
+    static char lines[65536];
+    static const char forged[] = "2026-01-01T00:00:00.000Z info tunneld site=forged added\n"
+                                 "\033[2Jcleared\n";
+    for (size_t i = 0; i + sizeof forged < sizeof lines / 2; i += sizeof forged - 1)
+        memcpy(lines + i, forged, sizeof forged - 1);
+    memset(lines + sizeof lines / 2, 'x', sizeof lines / 2);
+    (void)fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
+    while (!there("enough", "log_flood", false)) {
+        for (size_t at = 0; at < sizeof lines; at += 4096)
+            (void)!write(STDERR_FILENO, lines + at, 4096);
+        answer_pings();
+    }
+    garbage();
+}
+
 static const struct {
     const char *name;
     void (*play)(void);
@@ -217,6 +252,7 @@ static const struct {
     {"up_ungranted", up_ungranted},
     {"flood_session", flood_session},
     {"flood_stats", flood_stats},
+    {"log_flood", log_flood},
 };
 #define TRICKS (sizeof tricks / sizeof *tricks)
 

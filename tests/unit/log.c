@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log_output.h"
 #include "base/secret.h"
 #include "suite.h"
 
@@ -255,6 +257,62 @@ START_TEST(scopes)
 }
 END_TEST
 
+static const struct {
+    enum log_format format;
+    bool own;
+    const char *line;
+} lines_of_others[] = {
+    {LOG_TEXT, true, "2026-11-20T20:45:01.123Z info tunneld[2] site=x closed"},
+    {LOG_TEXT, true, "2026-11-20T20:45:01.123Z error tunneld[2] \"Gr\303\266\303\237e\""},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z info tunneld site=x closed"},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z info tunneld[21] site=x closed"},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z loud tunneld[2] site=x closed"},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z info tunneld[2] \033[2J"},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z info tunneld[2] \r2026"},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z info tunneld[2] \377"},
+    {LOG_TEXT, false, "2026-11-20T20:45:01.123Z"},
+    {LOG_TEXT, false, "==17==ERROR: something"},
+    {LOG_TEXT, false, ""},
+    {LOG_JSON, true,
+     "{\"time\":\"2026-11-20T20:45:01.123Z\",\"level\":\"info\",\"program\":\"tunneld[2]\",\"n\":"
+     "1}"},
+    {LOG_JSON, false,
+     "{\"time\":\"2026-11-20T20:45:01.123Z\",\"level\":\"info\",\"program\":\"tunneld[2]\",\"n\":"
+     "1"},
+    {LOG_JSON, false,
+     "{\"time\":\"2026-11-20T20:45:01.123Z\",\"level\":\"info\",\"program\":\"tunneld\",\"n\":1}"},
+    {LOG_JSON, false, "2026-11-20T20:45:01.123Z info tunneld[2] site=x closed"},
+};
+
+START_TEST(whose_line)
+{
+    log_open("tunneld", LOG_INFO, lines_of_others[_i].format);
+    const char *text = lines_of_others[_i].line;
+    ck_assert(log_is_line_of("tunneld[2]", text, strlen(text)) == lines_of_others[_i].own);
+}
+END_TEST
+
+/* A pipe that nobody reads: nothing waits, and what is missing is told once there is room. */
+START_TEST(left_out_lines)
+{
+    begin(LOG_TEXT);
+    log_never_wait(false);
+    ck_assert(log_output_has_room());
+    for (int i = 0; i < 5000; i++)
+        log_info(SAY("a line that is one of many of its kind"), KV("number", i));
+    ck_assert(!log_output_has_room());
+    while (read(pipe_ends[0], line, sizeof line) > 0)
+        continue;
+    log_info(SAY("after them"));
+    end();
+    ck_assert_ptr_nonnull(strstr(line, "log lines were left out"));
+    unsigned count = (unsigned)strtoul(strstr(line, " count=") + 7, NULL, 10);
+    ck_assert_uint_gt(count, 4000);
+    ck_assert_uint_lt(count, 5000);
+    ck_assert_ptr_nonnull(strstr(line, "info tunneld[1] after them\n"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -271,6 +329,8 @@ int main(void)
     tcase_add_test(tests, levels);
     tcase_add_test(tests, quiet_below_the_level);
     tcase_add_test(tests, scopes);
+    tcase_add_loop_test(tests, whose_line, 0, sizeof lines_of_others / sizeof lines_of_others[0]);
+    tcase_add_test(tests, left_out_lines);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_output.h"
 #include "base/text.h"
 #include "confine/confine.h"
 #include "confine/filter.h"
@@ -313,6 +314,7 @@ int dialer_main(void)
     /* It was started as /proc/self/exe, and would be called "exe" in process lists. */
     (void)prctl(PR_SET_NAME, "tunneld", 0, 0, 0);
     ignore_signals();
+    log_never_wait(true);
     filter_refuse_io_uring();
     log_open("tunneld[dialer]", LOG_INFO, LOG_TEXT);
     if (setenv("UV_THREADPOOL_SIZE", THREADS, 1) != 0 || dialer_open(&dialer) < 0) {

@@ -60,6 +60,7 @@ struct dialer {
     uv_process_t process;
     bool running; /* the process has not been reaped */
     struct pipe *pipe;
+    struct log_pipe *log;    /* while the process has not been reaped */
     struct timeout *timeout; /* for READY, or the pause before the next start */
     uint64_t started_ms, pause_ms;
     char confinement[MESSAGE_TEXT_SIZE];
@@ -204,6 +205,8 @@ static void on_process_end(uv_process_t *process, int64_t status, int signal_num
     (void)snprintf(reason, sizeof reason, signal_number != 0 ? "signal %d" : "exit code %d",
                    signal_number != 0 ? signal_number : (int)status);
     dialer->running = false;
+    log_pipe_close(dialer->log);
+    dialer->log = NULL;
     lose(dialer, reason);
     uv_close((uv_handle_t *)process, on_reaped);
 }
@@ -332,7 +335,7 @@ static int run_process(struct dialer *dialer, int descriptor, struct fault *faul
 {
     dialer->process.data = dialer;
     int rc = process_start(dialer->hub->loop, &dialer->process, "--dialer", NULL, descriptor,
-                           on_process_end);
+                           &dialer->log, on_process_end);
     dialer->hub->workers_alive++;
     dialer->running = rc == 0;
     if (rc == 0)

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/log_output.h"
 #include "base/notify.h"
 #include "base/secret.h"
 #include "confine/confine.h"
@@ -282,6 +283,7 @@ int hub_run(const struct hub_options *options, struct fault *fault)
     hub->forwards_by_port = by_port;
     hub->sources = sources;
     filter_refuse_io_uring();
+    log_never_wait(false);
     hub->loop = uv_default_loop();
     notify_open();
     hub->settings_path = options->settings_path;

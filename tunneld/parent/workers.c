@@ -141,6 +141,8 @@ static void on_process_end(uv_process_t *process, int64_t status, int signal_num
                    signal_number != 0 ? signal_number : (int)status);
     log_debug(KV("worker", worker->number), SAY("ended"), KV("reason", reason));
     worker->running = false;
+    log_pipe_close(worker->log);
+    worker->log = NULL;
     worker_lose(worker, reason);
     uv_close((uv_handle_t *)process, on_reaped);
 }
@@ -190,7 +192,7 @@ static int run_process(struct worker *worker, int descriptor, struct fault *faul
     (void)snprintf(number, sizeof number, "%u", worker->number);
     worker->process.data = worker;
     int rc = process_start(worker->hub->loop, &worker->process, "--worker", number, descriptor,
-                           on_process_end);
+                           &worker->log, on_process_end);
     worker->hub->workers_alive++;
     worker->running = rc == 0;
     if (rc == 0)

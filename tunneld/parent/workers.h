@@ -7,6 +7,7 @@
 #include "ipc/pipe.h"
 #include "parent/flood.h"
 #include "parent/heartbeat.h"
+#include "parent/log_pipe.h"
 #include "parent/sessions.h"
 
 TAILQ_HEAD(worker_sessions, session);
@@ -25,6 +26,7 @@ struct worker {
     uv_process_t process;
     bool running; /* the process has not been reaped */
     struct pipe *pipe;
+    struct log_pipe *log;    /* while the process has not been reaped */
     struct timeout *timeout; /* for READY, or until the next start */
     struct heartbeat heartbeat;
     struct flood_share share; /* of the parent's time */

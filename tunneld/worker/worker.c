@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_output.h"
 #include "base/secret.h"
 #include "confine/confine.h"
 #include "confine/filter.h"
@@ -374,6 +375,7 @@ int worker_main(int number)
     /* It was started as /proc/self/exe, and would be called "exe" in process lists. */
     (void)prctl(PR_SET_NAME, "tunneld", 0, 0, 0);
     ignore_signals();
+    log_never_wait(true);
     filter_refuse_io_uring();
     if (office_open(&office, PIPE_DESCRIPTOR, number) < 0) {
         log_error(SAY("a worker is started by tunneld, with a pipe on descriptor 3"));
