@@ -281,18 +281,21 @@ void agent_dial(struct agent *agent)
         agent_failed(agent, "cannot connect");
 }
 
-/* The hub answers no probe of libssh2 that we could see; but it probes us when we are silent.  A
- * stock sshd does not. */
+/* The hub probes an agent that is silent, and libssh2 answers; had we probes of our own, which
+ * libssh2 sends without a way to see their answers, the hub would hear us and be silent itself.  A
+ * stock sshd does not probe. */
 static void check_liveness(struct agent *agent)
 {
     uint64_t now_ms = clock_monotonic_ms();
     int seconds = 0;
-    if (agent->swarm->options.user == NULL && now_ms - agent->heard_ms >= DEAD_PEER_MS) {
+    agent->due_ms = now_ms + KEEPALIVE_MS / 2;
+    if (agent->swarm->options.user == NULL) {
+        if (now_ms - agent->heard_ms < DEAD_PEER_MS)
+            return;
         agent->swarm->tally.timeouts++;
         agent_failed(agent, "nothing heard from the hub");
         return;
     }
-    agent->due_ms = now_ms + KEEPALIVE_MS / 2;
     if (now_ms - agent->heard_ms < KEEPALIVE_MS)
         return;
     libssh2_keepalive_config(agent->ssh, 0, 2); /* no answer wanted: libssh2 would keep it */
