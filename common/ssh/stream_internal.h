@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "ssh/backlog.h"
+#include "ssh/lap.h"
 #include "ssh/pace_place.h"
 #include "ssh/rest.h"
 #include "ssh/shortcut.h"
@@ -29,13 +30,10 @@ enum probe_state {
 
 struct transport {
     uv_loop_t *loop;
-    uv_poll_t poll;   /* on a copy of the descriptor: libssh closes its own at any time */
-    uv_check_t check; /* runs the turn, after all descriptors of this iteration were looked at */
-    uv_idle_t idle;   /* while a turn is wanted: keeps the loop from waiting */
-    uv_timer_t timer; /* for streams that have a deadline */
-    int handles;      /* open handles; the last one's close callback frees the transport */
-    int descriptor;   /* of `poll` */
-    int events;       /* what `poll` watches */
+    uv_poll_t poll; /* on a copy of the descriptor: libssh closes its own at any time */
+    int descriptor; /* of `poll` */
+    int events;     /* what `poll` watches */
+    struct lap_place place;
 
     ssh_session session;
     struct ssh_counter_struct counter;  /* bytes of the socket */
@@ -131,6 +129,8 @@ bool transport_congested(const struct transport *transport);
 void transport_make_room(struct transport *transport);
 /* From now on the streams with a deadline are looked at often, until there are none. */
 void transport_tick(struct transport *transport);
+/* For lap.c.  A turn may be the last: the transport is freed some time later. */
+void transport_turn(struct transport *transport);
 
 /* --- stream.c --- */
 /* Puts the stream on the list of the next (or this) turn; callable inside libssh callbacks. */

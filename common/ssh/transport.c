@@ -23,7 +23,6 @@
 #include "base/log.h"
 #include "ssh/stream_internal.h"
 
-#define TICK_MS       50
 #define UNSENT_BYTES  (256 << 10) /* in the kernel: what a small stream waits behind a large one */
 #define RECEIVE_BYTES (4 << 20)   /* at most half of net.ipv4.tcp_rmem's end */
 #define SEND_BYTES    (4 << 20)   /* asked for; the kernel doubles it */
@@ -32,8 +31,6 @@
 #define BYTES_A_TURN  (256u << 10)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
-static void on_check(uv_check_t *check);
-static void on_idle(uv_idle_t *idle);
 
 bool transport_congested(const struct transport *transport)
 {
@@ -44,13 +41,7 @@ void transport_kick(struct transport *transport)
 {
     if (transport->finished)
         return;
-    uv_check_start(&transport->check, on_check);
-    uv_idle_start(&transport->idle, on_idle);
-}
-
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle; /* that it is active keeps the loop from waiting; on_check does the work */
+    lap_kick(transport);
 }
 
 void transport_close(struct transport *transport, const char *reason)
@@ -217,12 +208,10 @@ static void probe_turn(struct transport *transport)
         probe_collect(transport);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_poll_closed(uv_handle_t *handle)
 {
     struct transport *transport = handle->data;
 
-    if (--transport->handles > 0)
-        return;
     close(transport->descriptor);
     kept_text_drop(&transport->reason);
     free(transport);
@@ -258,13 +247,12 @@ static void finish(struct transport *transport)
     note_goodbye(transport);
     streams_finish(transport, kept_text(transport->reason));
     transport->handlers->on_down(transport->owner, kept_text(transport->reason));
+    (void)ssh_set_log_userdata(NULL); /* the owner may be gone */
     wire_close(transport->wire);
     transport->wire = NULL;
     ssh_free(transport->session);
-    uv_close((uv_handle_t *)&transport->poll, on_handle_closed);
-    uv_close((uv_handle_t *)&transport->check, on_handle_closed);
-    uv_close((uv_handle_t *)&transport->idle, on_handle_closed);
-    uv_close((uv_handle_t *)&transport->timer, on_handle_closed);
+    lap_leave(transport);
+    uv_close((uv_handle_t *)&transport->poll, on_poll_closed);
 }
 
 static void turn(struct transport *transport)
@@ -288,14 +276,11 @@ static void turn(struct transport *transport)
         transport_kick(transport);
 }
 
-static void on_check(uv_check_t *check)
+void transport_turn(struct transport *transport)
 {
-    struct transport *transport = check->data;
     struct transport_scope before = transport_enter(transport);
     uint64_t now_ms = uv_now(transport->loop);
 
-    uv_check_stop(&transport->check);
-    uv_idle_stop(&transport->idle);
     transport->in_turn = true;
     rest_turn_begins(&transport->rest, &transport->counter, &transport->messages, now_ms);
     turn(transport);
@@ -310,18 +295,10 @@ static void on_check(uv_check_t *check)
     transport_leave(before);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-    struct transport *transport = timer->data;
-
-    if (!streams_check_deadlines(transport))
-        uv_timer_stop(timer);
-}
-
 void transport_tick(struct transport *transport)
 {
-    if (!transport->finished && !uv_is_active((uv_handle_t *)&transport->timer))
-        uv_timer_start(&transport->timer, on_timer, TICK_MS, TICK_MS);
+    if (!transport->finished)
+        lap_tick(transport);
 }
 
 /* The kernel lets a socket's send buffer grow to 4 MiB by default and wakes its writer when a third
@@ -358,14 +335,22 @@ void transport_make_room(struct transport *transport)
     transport->wire = wire_open(transport->session, transport->descriptor, &transport->counter);
 }
 
-static void init_handles(struct transport *transport)
+/* Its part in the loop; -1: nothing of it is left. */
+static int watch_copy(struct transport *transport, uv_loop_t *loop, int descriptor)
 {
-    uv_check_init(transport->loop, &transport->check);
-    uv_idle_init(transport->loop, &transport->idle);
-    uv_timer_init(transport->loop, &transport->timer);
-    transport->poll.data = transport->check.data = transport;
-    transport->idle.data = transport->timer.data = transport;
-    transport->handles = 4;
+    if (lap_join(loop, transport) < 0)
+        return -1;
+    transport->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    /* Also sets O_NONBLOCK, which libssh takes away when it connects. */
+    if (transport->descriptor >= 0 &&
+        uv_poll_init(loop, &transport->poll, transport->descriptor) == 0) {
+        transport->poll.data = transport;
+        return 0;
+    }
+    if (transport->descriptor >= 0)
+        close(transport->descriptor);
+    lap_leave(transport);
+    return -1;
 }
 
 int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
@@ -376,12 +361,7 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
 
     if (!transport)
         return -1;
-    transport->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-    /* Also sets O_NONBLOCK, which libssh takes away when it connects. */
-    if (transport->descriptor < 0 ||
-        uv_poll_init(loop, &transport->poll, transport->descriptor) < 0) {
-        if (transport->descriptor >= 0)
-            close(transport->descriptor);
+    if (watch_copy(transport, loop, descriptor) < 0) {
         free(transport);
         return -1;
     }
@@ -395,7 +375,6 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
     TAILQ_INIT(&transport->lingering);
     TAILQ_INIT(&transport->dirty);
     turns_init(&transport->turns);
-    init_handles(transport);
     ssh_set_counters(session, &transport->counter, &transport->messages);
     /* Not a TCP socket in some tests: then there is nothing to set. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
