@@ -101,4 +101,5 @@ void office_stop_if_idle(struct office *office)
     office->pipe = NULL;
     if (!uv_is_closing((uv_handle_t *)&office->seconds))
         uv_close((uv_handle_t *)&office->seconds, NULL);
+    deadlines_close(&office->deadlines);
 }

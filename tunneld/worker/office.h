@@ -13,6 +13,7 @@
 
 #include "ipc/message.h"
 #include "ipc/pipe.h"
+#include "worker/deadlines.h"
 #include "worker/index.h"
 #include "worker/settings.h"
 
@@ -26,14 +27,16 @@ TAILQ_HEAD(question_list, question);
 struct office {
     uv_loop_t loop;
     uv_timer_t seconds; /* statistics, and channels that take too long to open */
-    struct pipe *pipe;  /* NULL once closed */
-    char name[32];      /* in log lines: "tunneld[2]" */
+    struct deadlines deadlines;
+    struct pipe *pipe; /* NULL once closed */
+    char name[32];     /* in log lines: "tunneld[2]" */
     struct settings settings;
     ssh_bind bind; /* the host key and the algorithms; NULL before HELLO */
     struct index peers, relays, questions;
     struct peer_list all_peers;
     size_t peer_count, peer_peak; /* now, and the most since memory was last given back */
     struct relay_list all_relays;
+    size_t opening_count; /* relays on the lists of their peers that are opening */
     uint64_t next_question;
     bool stopping; /* no new sessions; the process ends with the last of them */
     int exit_code;

@@ -18,7 +18,7 @@
 #include "worker/relay.h"
 
 #define REFUSALS_MAX   100 /* of one session; a client that asks for more is up to no good */
-#define TIMER_MIN_MS   20
+#define RTT_NOISE_US   5000
 #define LAST_LOOK_MS   1000         /* for a process that was itself asleep */
 #define REKEY_BYTES    (1ull << 30) /* RFC 4253, 9 */
 #define SOFTWARE_START "SSH-2.0-"
@@ -85,9 +85,10 @@ static void tell_alive(struct peer *peer)
     struct message message;
 
     peer->probed = false;
+    peer->told_rtt_us = transport_rtt_us(peer->transport);
     message_init(&message, MESSAGE_ALIVE);
     message.sid = peer->sid;
-    message.rtt_us = transport_rtt_us(peer->transport);
+    message.rtt_us = peer->told_rtt_us;
     office_send(peer->office, &message);
 }
 
@@ -109,13 +110,6 @@ static void close_silent(struct peer *peer, uint64_t bound_ms)
         (void)snprintf(reason, sizeof reason, "no answer for %llu ms",
                        (unsigned long long)bound_ms);
     peer_close(peer, reason);
-}
-
-static void on_timer(uv_timer_t *timer);
-
-static void set_timer(struct peer *peer, uint64_t delay_ms)
-{
-    uv_timer_start(&peer->timer, on_timer, delay_ms < TIMER_MIN_MS ? TIMER_MIN_MS : delay_ms, 0);
 }
 
 /* The agent probes at the same interval, and its first byte makes ours needless: without a head
@@ -142,19 +136,19 @@ static void check_silence(struct peer *peer)
     if (transport_is_held(peer->transport)) {
         (void)ssh_send_ignore(peer->ssh, "");
         transport_kick(peer->transport);
-        set_timer(peer, settings->keepalive_ms);
+        deadline_set(peer, settings->keepalive_ms);
         return;
     }
     if (silent_ms < patience_ms) {
         peer->overdue = false;
-        set_timer(peer, patience_ms - silent_ms);
+        deadline_set(peer, patience_ms - silent_ms);
         return;
     }
     if (silent_ms < settings->dead_peer_ms) {
         uint64_t left_ms = settings->dead_peer_ms - silent_ms;
         peer->overdue = false;
         transport_probe(peer->transport);
-        set_timer(peer, left_ms < settings->keepalive_ms ? left_ms : settings->keepalive_ms);
+        deadline_set(peer, left_ms < settings->keepalive_ms ? left_ms : settings->keepalive_ms);
         return;
     }
     if (peer->overdue) {
@@ -162,8 +156,8 @@ static void check_silence(struct peer *peer)
         return;
     }
     peer->overdue = true;
-    set_timer(peer, settings->dead_peer_ms / 4 < LAST_LOOK_MS ? settings->dead_peer_ms / 4
-                                                              : LAST_LOOK_MS);
+    deadline_set(peer, settings->dead_peer_ms / 4 < LAST_LOOK_MS ? settings->dead_peer_ms / 4
+                                                                 : LAST_LOOK_MS);
 }
 
 /* A login under way keeps the time that it was given. */
@@ -177,9 +171,8 @@ void peer_mind_settings(struct peer *peer)
     transport_leave(before);
 }
 
-static void on_timer(uv_timer_t *timer)
+void peer_overdue(struct peer *peer)
 {
-    struct peer *peer = timer->data;
     struct transport_scope before = transport_enter(peer->transport);
 
     if (peer->state == PEER_UP)
@@ -254,10 +247,16 @@ static void on_turn(void *owner)
         tell_alive(peer);
 }
 
+/* The parent is told what it asked for, and what it would show differently: told of each keepalive,
+ * it would be woken up as often as the workers are. */
 static void on_rtt(void *owner, uint64_t rtt_us)
 {
-    (void)rtt_us;
-    tell_alive(owner);
+    struct peer *peer = owner;
+    uint64_t told_us = peer->told_rtt_us;
+    uint64_t change_us = rtt_us > told_us ? rtt_us - told_us : told_us - rtt_us;
+
+    if (peer->probed || told_us == 0 || change_us > told_us / 4 + RTT_NOISE_US)
+        tell_alive(peer);
 }
 
 static void peer_free(struct peer *peer)
@@ -265,11 +264,6 @@ static void peer_free(struct peer *peer)
     kept_text_drop(&peer->address);
     kept_text_drop(&peer->open_failure);
     free(peer);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    peer_free(handle->data);
 }
 
 static void tell_gone(struct office *office, uint64_t sid, const char *reason)
@@ -303,7 +297,8 @@ static void on_down(void *owner, const char *reason)
     log_debug(KV("session", peer->sid), SAY("gone"), KV("peer", kept_text(peer->address)),
               KV("reason", reason));
     tell_gone(office, peer->sid, reason);
-    uv_close((uv_handle_t *)&peer->timer, on_timer_closed);
+    deadline_clear(peer);
+    peer_free(peer);
     office_stop_if_idle(office);
 }
 
@@ -328,7 +323,7 @@ void peer_up(struct peer *peer, enum peer_role role)
     office_text(message.address, cipher ? cipher : "");
     office_send(peer->office, &message);
     transport_probe(peer->transport); /* so that its round trip is known early */
-    set_timer(peer, peer->office->settings.keepalive_ms);
+    deadline_set(peer, peer->office->settings.keepalive_ms);
 }
 
 /* What a listening ssh_bind has no options for.  Compression would only be another way in. */
@@ -417,8 +412,6 @@ void peer_open(struct office *office, uint64_t sid, const char *address, int des
     }
     TAILQ_INSERT_TAIL(&office->all_peers, peer, all);
     office->peer_count++;
-    uv_timer_init(&office->loop, &peer->timer);
-    peer->timer.data = peer;
-    set_timer(peer, office->settings.login_grace_ms);
+    deadline_set(peer, office->settings.login_grace_ms);
     log_debug(KV("session", sid), SAY("begins"), KV("peer", kept_text(peer->address)));
 }

@@ -39,7 +39,8 @@ struct peer {
     char *address;               /* of its end, as text; NULL: unknown */
     enum peer_state state;
     enum peer_role role;
-    uv_timer_t timer; /* its close callback frees the peer */
+    LIST_ENTRY(peer) of_slot; /* see deadlines.h */
+    uint64_t due_tick;        /* 0: no deadline */
     struct login login;
 
     struct question_list questions;
@@ -56,6 +57,7 @@ struct peer {
 
     bool probed;           /* the parent asked for a sign of life */
     uint64_t probed_bytes; /* what had been heard then */
+    uint64_t told_rtt_us;  /* the round trip that the parent knows of */
     bool overdue;          /* silent for too long, gets one more look at the socket */
     unsigned refusals;     /* told to the parent; see peer_refuse */
 };
@@ -66,6 +68,8 @@ void peer_open(struct office *office, uint64_t sid, const char *address, int des
 void peer_close(struct peer *peer, const char *reason);
 /* Logs the change; it is one that the table allows. */
 void peer_set_state(struct peer *peer, enum peer_state state);
+/* Its deadline has come. */
+void peer_overdue(struct peer *peer);
 /* Logged in. */
 void peer_up(struct peer *peer, enum peer_role role);
 void peer_probe(struct peer *peer);

@@ -94,6 +94,7 @@ static void forget_cid(struct relay *relay)
 static void leave_opening(struct relay *relay)
 {
     TAILQ_REMOVE(&relay->peer->opening, relay, next);
+    relay->office->opening_count--;
     if (relay->visitor < 0)
         relay->peer->abandoned--;
 }
@@ -356,6 +357,7 @@ void relay_open(struct office *office, const struct message *message)
         return;
     }
     TAILQ_INSERT_TAIL(&peer->opening, relay, next);
+    office->opening_count++;
     transport_kick(peer->transport);
 }
 
@@ -449,12 +451,13 @@ static void look_at_opening(struct peer *peer)
     transport_kick(peer->transport);
 }
 
-void relays_second(struct office *office)
+/* With thousands of peers at rest, a walk over them would be most of what they cost. */
+static void look_at_all_opening(struct office *office)
 {
-    uint64_t now_ms = clock_monotonic_ms();
-    struct relay *relay;
     struct peer *peer;
 
+    if (office->opening_count == 0)
+        return;
     TAILQ_FOREACH(peer, &office->all_peers, all)
     {
         if (TAILQ_EMPTY(&peer->opening))
@@ -463,6 +466,14 @@ void relays_second(struct office *office)
         look_at_opening(peer);
         transport_leave(before);
     }
+}
+
+void relays_second(struct office *office)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct relay *relay;
+
+    look_at_all_opening(office);
     TAILQ_FOREACH(relay, &office->all_relays, all)
     {
         if (!relay->stream)

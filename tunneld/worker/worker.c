@@ -347,6 +347,7 @@ int office_open(struct office *office, int descriptor, int number)
         (void)uv_loop_close(&office->loop);
         return -1;
     }
+    deadlines_open(&office->deadlines, &office->loop);
     uv_timer_init(&office->loop, &office->seconds);
     office->seconds.data = office;
     uv_timer_start(&office->seconds, on_second, SECOND_MS, SECOND_MS);
