@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "control/server.h"
 
+#include <malloc.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,8 +21,9 @@
 #include "control/frames.h"
 #include "control/listener.h"
 
-#define CHUNK_SIZE 65536
-#define ACTOR_SIZE 96
+#define CHUNK_SIZE  65536
+#define ACTOR_SIZE  96
+#define LARGE_REPLY (1 << 20) /* its parts are worth giving back to the kernel */
 
 struct client;
 
@@ -135,9 +137,11 @@ static void on_written(uv_write_t *write, int status)
 {
     struct outgoing *outgoing = write->data;
     struct client *client = outgoing->client;
-    bool is_event = outgoing->is_event;
+    bool is_event = outgoing->is_event, is_large = outgoing->length >= LARGE_REPLY;
     secret_wipe(outgoing->text, outgoing->length); /* a reply may hold a keyfile */
     free(outgoing);
+    if (is_large)
+        (void)malloc_trim(0);
     if (status < 0 || (!is_event && client->leaving))
         client_close(client);
     else if (!is_event)
