@@ -152,6 +152,7 @@ static void on_no_target(void *owner, const char *reason)
 static const struct dial_handlers DIAL_HANDLERS = {
     .on_connected = on_target,
     .on_failed = on_no_target,
+    .at_once = true,
 };
 
 static struct connection *add(struct connections *connections)

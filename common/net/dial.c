@@ -333,7 +333,10 @@ static int begin(struct dial *dial, struct fault *fault)
         0)
         return -1;
     dial->count = 1;
-    uv_timer_start(&dial->stagger, on_literal, 0, 0);
+    if (dial->handlers->at_once)
+        on_literal(&dial->stagger);
+    else
+        uv_timer_start(&dial->stagger, on_literal, 0, 0);
     return 0;
 }
 
@@ -355,12 +358,12 @@ int dial_start(uv_loop_t *loop, const struct host_port *to, uint64_t timeout_ms,
     uv_timer_init(loop, &dial->stagger);
     dial->deadline.data = dial->stagger.data = dial;
     dial->held = 2;
-    if (begin(dial, fault) != 0) {
-        end(dial);
-        return -1;
-    }
     *out = dial;
-    return 0;
+    if (begin(dial, fault) == 0)
+        return 0;
+    *out = NULL;
+    end(dial);
+    return -1;
 }
 
 void dial_cancel(struct dial *dial)

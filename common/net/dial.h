@@ -17,15 +17,17 @@ struct dial;
 
 struct dial_handlers {
     void (*on_resolved)(void *owner); /* the addresses are known; NULL: not interested */
-    /* Exactly one of these, never inside dial_start; the dial is over with it. */
+    /* Exactly one of these, inside dial_start only if `at_once`; the dial is over with it. */
     void (*on_connected)(void *owner, int socket); /* non-blocking; the owner's */
     void (*on_failed)(void *owner, const char *reason);
     /* Why this address, which the host is or resolved to, must not be dialled, or NULL; then it is
      * dialled as it is.  Without a judge all may be. */
     const char *(*judge)(void *owner, const struct sockaddr *address);
+    bool at_once; /* the two may come inside dial_start, which returns 0 all the same */
 };
 
-/* `handlers` are borrowed for as long as the dial lives.  `timeout_ms` bounds resolving and,
+/* `out` is written before any handler is called.  `handlers` are borrowed for as long as the dial
+ * lives.  `timeout_ms` bounds resolving and,
  * counted again, connecting. */
 int dial_start(uv_loop_t *loop, const struct host_port *to, uint64_t timeout_ms,
                const struct dial_handlers *handlers, void *owner, struct dial **out,

@@ -20,8 +20,9 @@
 #include "ssh/stream_internal.h"
 
 #define BUFFERED_MAX                                                                               \
-    (4u << 20) /* beyond the window: libssh's own bounds, which it does not insist on */
-#define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+    (4u << 20)           /* beyond the window: libssh's own bounds, which it does not insist on */
+#define FIRST_BYTES 4096 /* libssh widens the window, of 64,000, after these */
+#define SEND_FLAGS  (MSG_DONTWAIT | MSG_NOSIGNAL)
 
 /* One loop drives every stream of the process, and no byte stays here between two calls. */
 static uint8_t chunk[TURN_MOST];
@@ -41,7 +42,9 @@ static size_t write_socket(struct stream *stream, const uint8_t *bytes, size_t l
         ssize_t sent = send(stream->socket, bytes + used, piece, SEND_FLAGS | more);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
+        if (sent < 0 && errno == ENOBUFS && stream->watched == SOCKETS_READ_WRITE)
+            stream->watched = SOCKETS_READ; /* no event follows: it has to be asked for anew */
+        else if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
             socket_failed(stream);
         if (sent < 0)
             break;
@@ -250,6 +253,11 @@ size_t flow_receive(struct stream *stream, const void *data, size_t length)
     }
     stream->buffered = length - used;
     note_window(stream);
+    if (stream->from_channel_bytes + waiting(stream) > FIRST_BYTES)
+        wire_hurry(stream->transport->wire);
+    wire_may_wait(stream->transport->wire,
+                  stream->transport->pumping &&
+                      stream->from_channel_bytes + waiting(stream) <= FIRST_BYTES);
     if (waiting(stream) > stream->waiting_max)
         transport_close(stream->transport, "protocol error: the peer ignores the channel's window");
     if (waiting(stream) == 0 && length > 0 && announce(stream, length))
@@ -371,7 +379,8 @@ static enum flow_progress read_piece(struct stream *stream)
     do {
         got = recv(stream->socket, chunk, want, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
-    stream->readable = got == (ssize_t)want; /* else the loop tells of more */
+    /* Else the loop tells of more; but what it has told of already it does not tell again. */
+    stream->readable = got == (ssize_t)want || (got > 0 && stream->hung_up);
     if (got < 0) {
         if (errno != EAGAIN)
             stream->broken = "reset by the TCP side";
@@ -379,7 +388,7 @@ static enum flow_progress read_piece(struct stream *stream)
     }
     if (got == 0) {
         stream->socket_eof = true;
-        stream->failing = stream->failing || flow_is_reset(stream);
+        stream->failing = stream->failing || (!stream->hung_up && flow_is_reset(stream));
         return FLOW_EMPTY;
     }
     pace_take(&stream->into_channel, (size_t)got);
@@ -387,7 +396,7 @@ static enum flow_progress read_piece(struct stream *stream)
     wire_expect_more(transport->wire, (size_t)got == want);
     if (!write_channel(stream, chunk, (size_t)got))
         return FLOW_INTERRUPTED;
-    return (size_t)got == want || stream->failing ? FLOW_MORE : FLOW_EMPTY;
+    return stream->readable || stream->failing ? FLOW_MORE : FLOW_EMPTY;
 }
 
 static void send_eof(struct stream *stream)

@@ -75,7 +75,7 @@ static void on_timer(uv_timer_t *timer)
 
     for (transport = TAILQ_FIRST(&lap->ticking); transport; transport = following) {
         following = TAILQ_NEXT(transport, place.ticking);
-        if (!streams_check_deadlines(transport))
+        if (!transport_on_tick(transport))
             stop_ticking(transport);
     }
 }

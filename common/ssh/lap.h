@@ -29,7 +29,7 @@ void lap_leave(struct transport *transport);
 
 /* transport_turn at the next check phase, for which the loop does not wait. */
 void lap_kick(struct transport *transport);
-/* streams_check_deadlines at short intervals, as long as it says true. */
+/* transport_on_tick at short intervals, as long as it says true. */
 void lap_tick(struct transport *transport);
 
 #endif

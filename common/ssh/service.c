@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -55,45 +56,33 @@ static bool settle(struct stream *stream)
     return true;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+/* A hang-up of the whole socket although our half is still open is a reset. */
+void stream_on_event(void *owner, uint32_t events)
 {
-    struct stream *stream = poll->data;
+    struct stream *stream = owner;
 
-    stream->readable = true;
-    if (status < 0) {
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        stream->readable = true;
+    if (events & EPOLLRDHUP)
+        stream->hung_up = true;
+    if ((events & EPOLLERR) || ((events & EPOLLHUP) && !stream->shut))
         stream->failing = true;
-        stream->events = 0; /* libuv has stopped watching */
-    } else if (events & UV_PRIORITIZED) {
-        stream->failing = stream->failing || flow_is_reset(stream);
-        stream->quiet = true;
-    }
     stream_touch(stream);
 }
 
-/* A socket that is neither read nor written is watched for errors: libuv reports those, and a
- * hang-up, whatever was asked for. */
+/* Once for all that comes, and once more if the socket does not take everything. */
 static void watch(struct stream *stream)
 {
-    int events = 0;
+    bool full = !all_written(stream) && !stream->into_socket.waiting;
+    enum sockets_watch wanted = full ? SOCKETS_READ_WRITE : SOCKETS_READ;
 
-    if (stream->turn.list == TURN_NOT_IN_LINE && !stream->socket_eof && !stream->channel_closed &&
-        !stream->into_channel.waiting)
-        events |= UV_READABLE;
-    if (!all_written(stream) && !stream->into_socket.waiting)
-        events |= UV_WRITABLE;
-    if (events)
-        stream->quiet = false;
-    else if (!stream->quiet)
-        events = UV_PRIORITIZED;
-    if (stream->failing)
-        events = 0; /* an error is reported again and again */
-    if (events == stream->events)
+    if (wanted <= stream->watched || stream->failing)
         return;
-    stream->events = events;
-    if (events)
-        uv_poll_start(&stream->poll, events, on_poll);
+    if (sockets_watch(stream->transport->sockets, stream->socket, stream->watched, wanted, stream) <
+        0)
+        stream_abort(stream, "out of memory");
     else
-        uv_poll_stop(&stream->poll);
+        stream->watched = wanted;
 }
 
 static void shut_socket(struct stream *stream)
@@ -130,6 +119,9 @@ static void attend(struct stream *stream)
         return;
     if (can_send) {
         turns_enter(&transport->turns, &stream->turn);
+        if (transport->alone && !transport->held && !transport->blocked &&
+            !transport_congested(transport))
+            return; /* it has its turn at once, and is watched then */
     } else {
         turns_leave(&transport->turns, &stream->turn);
         pace_rest(&stream->into_channel);
@@ -142,12 +134,21 @@ static void (*const line_up[])(struct turns *, struct turn *) = {
     [FLOW_EMPTY] = turns_leave, [FLOW_RATIONED] = turns_leave,
 };
 
+/* What one stream writes leaves at once, before what is done about it here; what several write,
+ * together. */
+static void push_alone(struct transport *transport, const struct stream *ending)
+{
+    if (transport->alone && !(ending && ending->eof_sent && ending->shut))
+        (void)wire_push(transport->wire, false);
+}
+
 /* False: the session takes no more now. */
 static bool send_by_turn(struct stream *stream)
 {
     struct transport *transport = stream->transport;
     enum flow_progress progress = flow_to_channel(stream);
 
+    push_alone(transport, stream);
     pace_rest(&stream->into_channel);
     if (!ssh_is_connected(transport->session))
         return false;
@@ -191,8 +192,9 @@ void streams_serve(struct transport *transport)
 {
     struct stream *stream;
 
-    /* What one stream writes leaves at once, what several write together. */
-    if (transport->dirty_count + transport->turns.in_line > 1)
+    transport->alone = transport->dirty_count + transport->turns.in_line <= 1;
+    push_alone(transport, NULL);
+    if (!transport->alone)
         wire_gather(transport->wire);
     for (size_t left = transport->dirty_count; left > 0; left--) {
         if (!(stream = TAILQ_FIRST(&transport->dirty)))
@@ -201,5 +203,4 @@ void streams_serve(struct transport *transport)
     }
     if (!transport->held && ssh_is_connected(transport->session))
         give_turns(transport);
-    wire_push(transport->wire);
 }

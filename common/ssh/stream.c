@@ -40,7 +40,8 @@ void stream_touch(struct stream *stream)
         stream->transport->dirty_count++;
         stream->dirty = true;
     }
-    transport_kick(stream->transport);
+    if (!stream->transport->in_turn)
+        transport_kick(stream->transport);
 }
 
 /* --- libssh's callbacks --- */
@@ -79,19 +80,11 @@ static void on_close(ssh_session session, ssh_channel channel, void *userdata)
 
 static void free_if_done(struct stream *stream)
 {
-    if (stream->channel || !stream->poll_closed)
+    if (stream->channel || stream->socket >= 0)
         return;
     free(stream->unsent);
     backlog_release(&stream->unwritten);
     free(stream);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-    struct stream *stream = handle->data;
-
-    stream->poll_closed = true;
-    free_if_done(stream);
 }
 
 static void close_socket(struct stream *stream, bool reset)
@@ -100,7 +93,8 @@ static void close_socket(struct stream *stream, bool reset)
 
     if (reset)
         (void)setsockopt(stream->socket, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    uv_close((uv_handle_t *)&stream->poll, on_poll_closed);
+    if (stream->watched != SOCKETS_NOT_WATCHED)
+        sockets_forget(stream->transport->sockets, stream->socket);
     close(stream->socket);
     stream->socket = -1;
 }
@@ -128,8 +122,11 @@ static void close_channel(struct stream *stream)
 
     if (cork)
         (void)setsockopt(stream->transport->descriptor, IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
+    /* The last word of a connection is news to nobody. */
+    wire_may_wait(stream->transport->wire, stream->eof_sent && stream->channel_closed);
     if (ssh_channel_close(stream->channel) == SSH_AGAIN)
         (void)ssh_channel_close(stream->channel);
+    wire_may_wait(stream->transport->wire, false);
     if (cork) {
         cork = 0;
         (void)setsockopt(stream->transport->descriptor, IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
@@ -232,14 +229,10 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     const int on = 1;
     struct stream *stream;
 
-    if (transport->closing || !(stream = calloc(1, sizeof *stream)))
+    if (transport->closing || transport_make_room(transport) < 0 ||
+        !(stream = calloc(1, sizeof *stream)))
         return -1;
     init_callbacks(stream);
-    if (uv_poll_init(transport->loop, &stream->poll, socket) < 0) {
-        free(stream);
-        return -1;
-    }
-    stream->poll.data = stream;
     backlog_init(&stream->unwritten);
     window_init(&stream->window);
     stream->transport = transport;
@@ -255,7 +248,6 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     if (ssh_set_channel_callbacks(channel, &stream->callbacks) != SSH_OK)
         stream_abort(stream, "out of memory");
     take_stock(stream);
-    transport_make_room(transport);
     *out = stream;
     return 0;
 }
@@ -288,7 +280,7 @@ void stream_drop_channel(struct transport *transport, ssh_channel channel)
     stream->transport = transport;
     stream->channel = channel;
     stream->socket = -1;
-    stream->ended = stream->poll_closed = true;
+    stream->ended = true;
     TAILQ_INSERT_TAIL(&transport->lingering, stream, all);
     transport->lingering_count++;
     if (ssh_set_channel_callbacks(channel, &stream->callbacks) != SSH_OK)

@@ -12,6 +12,7 @@
 #include "ssh/pace_place.h"
 #include "ssh/rest.h"
 #include "ssh/shortcut.h"
+#include "ssh/sockets.h"
 #include "ssh/stream.h"
 #include "ssh/transport.h"
 #include "ssh/turns.h"
@@ -45,12 +46,15 @@ struct transport {
     void *owner;
     int log_level; /* see transport_set_log_level */
 
-    bool roomy;        /* see transport_make_room */
-    struct wire *wire; /* since then; NULL: libssh asks the kernel itself */
-    bool ready;        /* the descriptor has something for libssh */
-    bool held;         /* see transport_hold */
-    bool blocked;      /* a write came back short: a key exchange is on */
+    bool roomy;              /* see transport_make_room */
+    struct sockets *sockets; /* from the first stream on */
+    struct wire *wire;       /* since then; NULL: libssh asks the kernel itself */
+    bool ready;              /* the descriptor has something for libssh */
+    bool held;               /* see transport_hold */
+    bool blocked;            /* a write came back short: a key exchange is on */
     bool in_turn;
+    bool alone;    /* one stream at most is busy in this turn */
+    bool pumping;  /* and what it is about to do has not been done yet */
     bool closing;  /* `reason` is set; the turn that sees it ends the transport */
     bool lost;     /* the peer or the line ended it, not we */
     bool finished; /* libssh's session is disconnected, its channels freed; handles close */
@@ -83,9 +87,8 @@ struct stream {
     struct transport *transport;
     ssh_channel channel; /* NULL once freed */
     struct ssh_channel_callbacks_struct callbacks;
-    uv_poll_t poll;
     int socket; /* -1 once closed */
-    int events; /* what `poll` watches */
+    enum sockets_watch watched;
     stream_done *done;
     void *owner;
 
@@ -96,10 +99,10 @@ struct stream {
     size_t prefix_left; /* of stream_prefix's bytes, the first of `unsent` */
     struct pace_place into_channel;
     bool readable;   /* the loop said so, and the socket was not read empty since */
+    bool hung_up;    /* the loop told of its end, which is to be read */
     bool socket_eof; /* the socket's end was read */
     bool eof_sent;
     bool failing; /* the socket reported an error: read what is left, then give up */
-    bool quiet;   /* both of the socket's directions hung up: watching it would spin */
 
     /* channel -> socket */
     uint64_t from_channel_bytes;
@@ -117,7 +120,6 @@ struct stream {
 
     bool aborting;
     bool ended;
-    bool poll_closed;
     const char *broken;       /* the phrase; NULL while the socket is well */
     char reason[REASON_SIZE]; /* of stream_abort */
 };
@@ -125,12 +127,15 @@ struct stream {
 /* --- transport.c --- */
 /* Does libssh still have output that the kernel did not take? */
 bool transport_congested(const struct transport *transport);
-/* For the first stream: the kernel may receive as much as a long line holds. */
-void transport_make_room(struct transport *transport);
+/* For the first stream: its socket can be watched, and the kernel may receive as much as a long
+ * line holds. */
+int transport_make_room(struct transport *transport) MUST_CHECK;
 /* From now on the streams with a deadline are looked at often, until there are none. */
 void transport_tick(struct transport *transport);
 /* For lap.c.  A turn may be the last: the transport is freed some time later. */
 void transport_turn(struct transport *transport);
+/* False: no more of it for now. */
+bool transport_on_tick(struct transport *transport);
 
 /* --- stream.c --- */
 /* Puts the stream on the list of the next (or this) turn; callable inside libssh callbacks. */
@@ -146,6 +151,8 @@ void streams_finish(struct transport *transport, const char *reason);
 bool streams_check_deadlines(struct transport *transport);
 
 /* --- service.c --- */
+/* The loop tells of a stream's socket. */
+void stream_on_event(void *owner, uint32_t events);
 /* In a turn: moves what can be moved in all streams that were touched, and sends by turns. */
 void streams_serve(struct transport *transport);
 

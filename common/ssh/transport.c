@@ -34,12 +34,13 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 bool transport_congested(const struct transport *transport)
 {
-    return (ssh_get_status(transport->session) & SSH_WRITE_PENDING) != 0;
+    return (ssh_get_status(transport->session) & SSH_WRITE_PENDING) != 0 ||
+           wire_is_full(transport->wire);
 }
 
 void transport_kick(struct transport *transport)
 {
-    if (transport->finished)
+    if (transport->finished || transport->pumping)
         return;
     lap_kick(transport);
 }
@@ -138,6 +139,7 @@ static void pump(struct transport *transport)
         if (transport->held || transport->closing)
             return;
         ssh_message message = ssh_message_get(transport->session);
+        wire_may_wait(transport->wire, false);
         if (message) {
             transport->handlers->on_message(transport->owner, message);
         } else if (transport->counter.in_bytes == before) {
@@ -212,6 +214,7 @@ static void on_poll_closed(uv_handle_t *handle)
 {
     struct transport *transport = handle->data;
 
+    sockets_leave(transport->sockets);
     close(transport->descriptor);
     kept_text_drop(&transport->reason);
     free(transport);
@@ -258,7 +261,9 @@ static void finish(struct transport *transport)
 static void turn(struct transport *transport)
 {
     shortcut_in(&transport->in);
+    transport->pumping = true;
     pump(transport);
+    transport->pumping = false;
     shortcut_in(NULL);
     flow_push(transport);
     note_heard(transport);
@@ -272,8 +277,28 @@ static void turn(struct transport *transport)
     note_heard(transport);
     if (!transport->closing)
         probe_turn(transport);
-    if (!transport->held && has_input(transport))
+    if (transport->dirty_count > 0 || (!transport->held && has_input(transport)))
         transport_kick(transport);
+}
+
+/* A channel's first window, and its last word, go along with what is said next, if there are others
+ * to say it soon.  For a single one they do no harm: they wake the peer, which is there then for
+ * what follows. */
+static void push(struct transport *transport)
+{
+    const struct stream *first = TAILQ_FIRST(&transport->streams);
+    bool all = transport->closing || !first || !TAILQ_NEXT(first, all);
+
+    if (!wire_push(transport->wire, all))
+        transport_tick(transport);
+}
+
+bool transport_on_tick(struct transport *transport)
+{
+    (void)wire_push(transport->wire, true);
+    if (wire_is_full(transport->wire))
+        transport_kick(transport);
+    return streams_check_deadlines(transport);
 }
 
 void transport_turn(struct transport *transport)
@@ -285,6 +310,7 @@ void transport_turn(struct transport *transport)
     rest_turn_begins(&transport->rest, &transport->counter, &transport->messages, now_ms);
     turn(transport);
     rest_turn_ends(&transport->rest, transport->session, &transport->messages, now_ms);
+    push(transport);
     if (!transport->closing && session_over(transport))
         session_reason(transport);
     transport->in_turn = false;
@@ -320,19 +346,35 @@ static void set_buffers(int socket)
         (void)setsockopt(socket, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof unlocked);
 }
 
+/* Between two turns nothing else may come along. */
+static void on_gathered(void *owner)
+{
+    struct transport *transport = owner;
+
+    if (transport->in_turn)
+        return;
+    (void)wire_push(transport->wire, false);
+    transport_kick(transport);
+}
+
 /* After a pause, Linux takes the pause for a round trip and lets the receive buffer of a long line
  * grow for seconds at 64 KiB a round trip.  Asking for a mark that high makes room for it at once,
  * and leaves growing beyond it to the kernel; only for those who carry streams. */
-void transport_make_room(struct transport *transport)
+int transport_make_room(struct transport *transport)
 {
     const int much = RECEIVE_BYTES, one = 1;
 
     if (transport->roomy)
-        return;
+        return 0;
+    transport->sockets = sockets_join(transport->loop, stream_on_event);
+    if (!transport->sockets)
+        return -1;
     transport->roomy = true;
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof much);
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-    transport->wire = wire_open(transport->session, transport->descriptor, &transport->counter);
+    transport->wire = wire_open(transport->session, transport->descriptor, &transport->counter,
+                                on_gathered, transport);
+    return 0;
 }
 
 /* Its part in the loop; -1: nothing of it is left. */

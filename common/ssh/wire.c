@@ -8,6 +8,7 @@
  *   something, so that sessions at rest have none.
  * - A poll is answered from what the loop said and from the last read and write.
  * - EAGAIN, which would end libssh's session, is a send of no bytes.
+ * - Small packets are gathered in a block of the same kind, and leave together at the turn's end.
  *
  * Built with TUNNEL_WIRE off, this file is empty of all that, and libssh asks the kernel itself.
  */
@@ -32,6 +33,7 @@
 #define BLOCK_BYTES (256u << 10)
 #define AHEAD_BYTES (124u << 10) /* with what libssh asks for, four packets */
 #define SPARE_MAX   2            /* blocks that nobody borrows */
+#define SMALL_BYTES 2048         /* of what is written: larger ones are not copied */
 #define NUMBER_MAX  (1 << 20)
 
 #define HEAP_BLOCK_BYTES (1 << 20)
@@ -56,8 +58,14 @@ struct wire {
     int error;       /* of reading */
     int write_error; /* that libssh has not seen */
     struct shortcut out;
-    ssh_buffer received; /* libssh's, or NULL */
-    ssh_counter bytes;   /* borrowed; libssh counts what goes through its own hands */
+    ssh_buffer received;  /* libssh's, or NULL */
+    ssh_counter bytes;    /* borrowed; libssh counts what goes through its own hands */
+    struct block *unsent; /* borrowed while it holds something */
+    size_t unsent_start, unsent_end;
+    bool may_wait; /* what is written next */
+    bool urgent;   /* some of `unsent` may not */
+    wire_kick *kick;
+    void *owner;
 };
 
 static SLIST_HEAD(, block) spares = SLIST_HEAD_INITIALIZER(spares);
@@ -89,11 +97,11 @@ static struct block *borrow(void)
     return block;
 }
 
-static void give_back(struct wire *wire)
+static void give_back(struct block **borrowed)
 {
-    struct block *block = wire->block;
+    struct block *block = *borrowed;
 
-    wire->block = NULL;
+    *borrowed = NULL;
     if (!block)
         return;
     if (spare_count == SPARE_MAX) {
@@ -128,7 +136,7 @@ static bool fill(struct wire *wire)
     if (got < 0 && errno != EAGAIN)
         wire->error = errno;
     wire->ended = got == 0;
-    give_back(wire);
+    give_back(&wire->block);
     return wire->ended || wire->error;
 }
 
@@ -174,15 +182,15 @@ static ssize_t take(struct wire *wire, void *bytes, size_t length)
     wire->start += length;
     add_more(wire, (uint8_t *)bytes + length);
     if (wire->start == wire->end)
-        give_back(wire);
+        give_back(&wire->block);
     return (ssize_t)length;
 }
 
 /* --- writing --- */
 
-static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
+/* What the kernel takes of it. */
+static ssize_t give(struct wire *wire, const void *bytes, size_t length, bool more)
 {
-    bool more = wire->more || wire->gathering;
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     ssize_t sent;
 
@@ -200,6 +208,53 @@ static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
     wire->writable = (size_t)sent == length;
     wire->corked = more;
     return sent;
+}
+
+/* False: the kernel does not take all of it now. */
+static bool send_unsent(struct wire *wire, bool more)
+{
+    ssize_t sent;
+
+    if (!wire->unsent)
+        return true;
+    sent = give(wire, wire->unsent->bytes + wire->unsent_start,
+                wire->unsent_end - wire->unsent_start, more);
+    if (sent < 0)
+        wire->write_error = errno;
+    wire->unsent_start = sent < 0 ? wire->unsent_end : wire->unsent_start + (size_t)sent;
+    if (wire->unsent_start < wire->unsent_end)
+        return false;
+    wire->urgent = false;
+    give_back(&wire->unsent);
+    return true;
+}
+
+/* False: it is to be written by itself. */
+static bool gather(struct wire *wire, const void *bytes, size_t length)
+{
+    if (length > SMALL_BYTES || wire->write_error)
+        return false;
+    if (!wire->unsent) {
+        wire->unsent_start = wire->unsent_end = 0;
+        wire->unsent = borrow();
+    }
+    if (!wire->unsent || wire->unsent_end + length > BLOCK_BYTES)
+        return false;
+    memcpy(wire->unsent->bytes + wire->unsent_end, bytes, length);
+    wire->unsent_end += length;
+    wire->urgent = wire->urgent || !wire->may_wait;
+    wire->may_wait = false;
+    wire->kick(wire->owner);
+    return true;
+}
+
+static ssize_t pass(struct wire *wire, const void *bytes, size_t length)
+{
+    if (gather(wire, bytes, length))
+        return (ssize_t)length;
+    if (!send_unsent(wire, true))
+        return 0;
+    return give(wire, bytes, length, wire->more || wire->gathering);
 }
 
 /* libssh hears of an error when it sends the same bytes itself. */
@@ -294,7 +349,8 @@ static void keep_pages(void)
     (void)mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
 }
 
-struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes)
+struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes, wire_kick *kick,
+                       void *owner)
 {
     int number = ssh_get_fd(session);
     struct wire *wire = make_place(number) ? calloc(1, sizeof *wire) : NULL;
@@ -306,6 +362,8 @@ struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes)
     wire->number = number;
     wire->descriptor = descriptor;
     wire->readable = wire->writable = true;
+    wire->kick = kick;
+    wire->owner = owner;
     wire->bytes = bytes;
     shortcut_of_session(session, &wire->received, &wire->out.past);
     wire->out.take = pass_at_once;
@@ -321,7 +379,9 @@ void wire_close(struct wire *wire)
         return;
     if (wires[wire->number] == wire)
         wires[wire->number] = NULL;
-    give_back(wire);
+    (void)send_unsent(wire, false);
+    give_back(&wire->unsent);
+    give_back(&wire->block);
     free(wire);
 }
 
@@ -357,18 +417,39 @@ void wire_gather(struct wire *wire)
         wire->gathering = true;
 }
 
-void wire_push(struct wire *wire)
+void wire_may_wait(struct wire *wire, bool may_wait)
+{
+    if (wire)
+        wire->may_wait = may_wait;
+}
+
+void wire_hurry(struct wire *wire)
+{
+    if (wire && wire->unsent)
+        wire->urgent = true;
+}
+
+bool wire_is_full(const struct wire *wire)
+{
+    return wire && wire->unsent && !wire->writable;
+}
+
+bool wire_push(struct wire *wire, bool all)
 {
     const int on = 1;
 
     if (!wire)
-        return;
+        return true;
     wire->more = wire->gathering = false;
+    if (wire->unsent && !wire->urgent && !all)
+        return false;
+    (void)send_unsent(wire, false);
     if (!wire->corked)
-        return;
+        return true;
     wire->corked = false;
     /* Setting it again sends what waits. */
     (void)setsockopt(wire->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return true;
 }
 
 int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length)
@@ -383,9 +464,10 @@ int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32
 
 #else
 
-struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes)
+struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes, wire_kick *kick,
+                       void *owner)
 {
-    (void)session, (void)descriptor, (void)bytes;
+    (void)session, (void)descriptor, (void)bytes, (void)kick, (void)owner;
     return NULL;
 }
 
@@ -421,9 +503,26 @@ void wire_gather(struct wire *wire)
     (void)wire;
 }
 
-void wire_push(struct wire *wire)
+void wire_may_wait(struct wire *wire, bool may_wait)
+{
+    (void)wire, (void)may_wait;
+}
+
+void wire_hurry(struct wire *wire)
 {
     (void)wire;
+}
+
+bool wire_is_full(const struct wire *wire)
+{
+    (void)wire;
+    return false;
+}
+
+bool wire_push(struct wire *wire, bool all)
+{
+    (void)wire, (void)all;
+    return true;
 }
 
 int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length)

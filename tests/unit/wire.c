@@ -29,10 +29,12 @@ static void setup(void)
     ck_assert_ptr_nonnull(wire);
     number = ssh_get_fd(pair.hub.session);
     far = pair.site.transport->descriptor;
+    pair.hub.transport->in_turn = true; /* between turns nothing is gathered */
 }
 
 static void teardown(void)
 {
+    pair.hub.transport->in_turn = false;
     ssh_pair_close(&pair);
 }
 
@@ -130,36 +132,101 @@ START_TEST(what_libssh_closed_is_somebody_elses)
 }
 END_TEST
 
-START_TEST(more_waits_for_the_push)
+static bool comes(void)
 {
-    static uint8_t byte;
     struct pollfd real = {.fd = far, .events = POLLIN};
 
+    return poll(&real, 1, 20) == 1;
+}
+
+START_TEST(more_waits_for_the_push)
+{
+    static uint8_t bytes[8000]; /* less than a segment of the loopback's */
+
     wire_expect_more(wire, true);
-    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
-    ck_assert_int_eq(poll(&real, 1, 20), 0); /* the kernel waits 200 ms */
-    wire_push(wire);
-    ck_assert_int_eq(poll(&real, 1, 100), 1);
+    ck_assert_int_eq(send(number, bytes, sizeof bytes, MSG_NOSIGNAL), sizeof bytes);
+    ck_assert(!comes()); /* the kernel waits 200 ms */
+    ck_assert(wire_push(wire, false));
+    ck_assert(comes());
 }
 END_TEST
 
 /* Each of several streams ends its own chunk: that must not send what the others add to. */
 START_TEST(what_is_gathered_waits_for_the_push)
 {
-    static uint8_t byte;
-    struct pollfd real = {.fd = far, .events = POLLIN};
+    static uint8_t bytes[8000];
 
     wire_gather(wire);
     wire_expect_more(wire, false);
-    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
-    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
-    ck_assert_int_eq(poll(&real, 1, 20), 0);
-    wire_push(wire);
-    ck_assert_int_eq(poll(&real, 1, 100), 1);
-    ck_assert_int_eq(recv(far, &byte, 1, MSG_DONTWAIT), 1);
-    ck_assert_int_eq(send(number, &byte, 1, MSG_NOSIGNAL), 1);
-    ck_assert_int_eq(recv(far, &byte, 1, MSG_DONTWAIT), 1);
-    ck_assert_int_eq(poll(&real, 1, 100), 1); /* over with the push */
+    ck_assert_int_eq(send(number, bytes, sizeof bytes, MSG_NOSIGNAL), sizeof bytes);
+    ck_assert_int_eq(send(number, bytes, sizeof bytes, MSG_NOSIGNAL), sizeof bytes);
+    ck_assert(!comes());
+    ck_assert(wire_push(wire, false));
+    ck_assert(comes());
+}
+END_TEST
+
+START_TEST(small_ones_leave_together_and_in_order)
+{
+    static uint8_t large[8000], got[9000];
+    size_t length = 0;
+
+    ck_assert_int_eq(send(number, "a", 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq(send(number, "b", 1, MSG_NOSIGNAL), 1);
+    ck_assert(!comes());
+    ck_assert(wire_push(wire, false));
+    ck_assert(comes());
+    ck_assert_int_eq(recv(far, got, sizeof got, MSG_DONTWAIT), 2);
+    ck_assert_int_eq(memcmp(got, "ab", 2), 0);
+    ck_assert_int_eq(send(number, "c", 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq(send(number, large, sizeof large, MSG_NOSIGNAL), sizeof large);
+    while (length < 1 + sizeof large) {
+        ck_assert(comes());
+        length += (size_t)recv(far, got + length, sizeof got - length, MSG_DONTWAIT);
+    }
+    ck_assert_int_eq(got[0], 'c');
+}
+END_TEST
+
+START_TEST(what_may_wait_goes_along)
+{
+    uint8_t got[3];
+
+    wire_may_wait(wire, true);
+    ck_assert_int_eq(send(number, "a", 1, MSG_NOSIGNAL), 1);
+    ck_assert(!wire_push(wire, false));
+    ck_assert(!comes());
+    ck_assert_int_eq(send(number, "b", 1, MSG_NOSIGNAL), 1); /* that was for one */
+    ck_assert(wire_push(wire, false));
+    ck_assert(comes());
+    ck_assert_int_eq(recv(far, got, sizeof got, MSG_DONTWAIT), 2);
+    wire_may_wait(wire, true);
+    ck_assert_int_eq(send(number, "c", 1, MSG_NOSIGNAL), 1);
+    ck_assert(wire_push(wire, true));
+    ck_assert(comes());
+}
+END_TEST
+
+START_TEST(what_a_full_socket_did_not_take_is_kept)
+{
+    static uint8_t zeroes[65536];
+    uint8_t last = 0;
+    ssize_t got;
+
+    while (send(number, zeroes, sizeof zeroes, MSG_NOSIGNAL) == sizeof zeroes)
+        ;
+    ck_assert_int_eq(send(number, "z", 1, MSG_NOSIGNAL), 1);
+    ck_assert(wire_push(wire, false));
+    ck_assert(wire_is_full(wire));
+    for (int i = 0; i < 1000 && last != 'z'; i++) {
+        while ((got = recv(far, zeroes, sizeof zeroes, MSG_DONTWAIT)) > 0)
+            last = zeroes[got - 1];
+        wire_note(wire, false, true);
+        (void)wire_push(wire, false);
+        (void)comes();
+    }
+    ck_assert_int_eq(last, 'z');
+    ck_assert(!wire_is_full(wire));
 }
 END_TEST
 
@@ -198,6 +265,9 @@ int main(void)
     tcase_add_test(group, more_waits_for_the_push);
     tcase_add_test(group, what_is_gathered_waits_for_the_push);
     tcase_add_test(group, many_packets_of_one_read);
+    tcase_add_test(group, small_ones_leave_together_and_in_order);
+    tcase_add_test(group, what_may_wait_goes_along);
+    tcase_add_test(group, what_a_full_socket_did_not_take_is_kept);
     suite_add_tcase(suite, group);
     return suite_run(suite);
 }

@@ -61,7 +61,8 @@ enum message_type {
                           no such report follows about; else it refuses the forward */
     MESSAGE_REFUSAL,   /* sid, text: what else was asked for and refused ("shell", "x11"...) */
     MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
-    MESSAGE_CLOSED,    /* cid, bytes_in, bytes_out, text: reason */
+    MESSAGE_CLOSED,    /* cid, code: GRANTED if OPENED was held back, bytes_in, bytes_out,
+                          text: reason */
     MESSAGE_ALIVE,     /* sid, rtt_us */
     MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
     MESSAGE_GONE,      /* sid, text: reason */
@@ -89,6 +90,7 @@ enum verdict {
 #define MESSAGE_LAST     1u /* SNAPSHOT: the line is complete */
 #define MESSAGE_FAILED   1u /* REPORT */
 #define MESSAGE_OUTBOUND 2u /* REPORT */
+#define MESSAGE_NO_HURRY 1u /* CONNECT: OPENED may be held back for CLOSED, a moment long */
 
 enum message_field {
     FIELD_REQUEST,

@@ -274,7 +274,8 @@ static bool receive(struct pipe *pipe)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct pipe *pipe = poll->data;
-    uint64_t began_us = clock_processor_us();
+    bool measured = pipe->incoming == TO_PARENT; /* a worker has but one parent */
+    uint64_t began_us = measured ? clock_processor_us() : 0;
 
     if (status < 0) {
         pipe_break(pipe, "the other side is gone");
@@ -289,7 +290,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (!pipe->broken && !pipe->closing)
         watch(pipe);
-    pipe->busy_us += clock_processor_us() - began_us;
+    if (measured)
+        pipe->busy_us += clock_processor_us() - began_us;
 }
 
 uint64_t pipe_busy_us(const struct pipe *pipe)

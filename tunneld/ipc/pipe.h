@@ -26,7 +26,7 @@ struct pipe_handlers {
  * received. */
 int pipe_open(uv_loop_t *loop, int descriptor, enum message_direction incoming,
               const struct pipe_handlers *handlers, void *owner, struct pipe **out) MUST_CHECK;
-/* Processor time that taking and handling what was received has cost so far. */
+/* Processor time that taking and handling what was received has cost so far, in the parent. */
 uint64_t pipe_busy_us(const struct pipe *pipe);
 /* Asynchronous; queued messages and their descriptors are dropped. */
 void pipe_close(struct pipe *pipe);

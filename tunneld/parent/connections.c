@@ -19,6 +19,7 @@
 #include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
+#include "parent/untouched.h"
 #include "parent/waiting.h"
 #include "parent/workers.h"
 
@@ -112,6 +113,7 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     message.data_length =
         forward_header(forward, connection->visitor, connection->opener, descriptor, header);
     message.descriptor = descriptor;
+    message.flags = open ? 0 : MESSAGE_NO_HURRY;
     worker_send(connection->worker, &message);
 }
 
@@ -209,7 +211,9 @@ static void connection_free(struct connection *connection)
     free(connection);
 }
 
-/* Our duplicate goes back to the queue, if there is one and anybody still wants it. */
+/* Our duplicate goes back to the queue, if there is one and anybody still wants it.  A worker that
+ * died may have held back that the site had answered: whose bytes have passed is served by nobody
+ * else. */
 static void return_visitor(struct connection *connection)
 {
     struct forward *forward = connection->forward;
@@ -221,7 +225,8 @@ static void return_visitor(struct connection *connection)
     connection->open = NULL;
     leave_forward(connection);
     connection_opened_by(connection, NULL);
-    if (forward && !connection->closing && !connection->hub->stopping) {
+    if (forward && !connection->closing && !connection->hub->stopping &&
+        (open || tcp_is_untouched(descriptor))) {
         visitor_wait(forward, descriptor, connection->visitor, connection->tries + 1, open);
         return;
     }
@@ -305,25 +310,36 @@ static void refuse_open(struct connection *connection, const char *text)
     open_refuse(open, "%s%s", begins ? "" : start, reason);
 }
 
+static void grant(struct connection *connection)
+{
+    struct forward *forward = connection->forward;
+    connection->state = CONNECTION_OPEN;
+    let_go(connection);
+    open_grant(connection->open);
+    connection->open = NULL;
+    if (!forward)
+        return;
+    forward->connections_total++;
+    forward->site->figures.connections++;
+    target_answered(&forward->health);
+}
+
+static bool awaits_opened(const struct connection *connection)
+{
+    return connection->state == CONNECTION_OPENING && connection->descriptor >= 0;
+}
+
 int connection_on_opened(struct connection *connection, const struct message *message,
                          struct fault *fault)
 {
     if (connection->state == CONNECTION_LOST)
         return 0;
-    if (connection->state != CONNECTION_OPENING || connection->descriptor < 0)
+    if (!awaits_opened(connection))
         return fault_set(fault, "OPENED of connection %llu twice",
                          (unsigned long long)connection->id);
     struct forward *forward = connection->forward;
     if (message->code == VERDICT_GRANTED) {
-        connection->state = CONNECTION_OPEN;
-        let_go(connection);
-        open_grant(connection->open);
-        connection->open = NULL;
-        if (forward) {
-            forward->connections_total++;
-            forward->site->figures.connections++;
-            target_answered(&forward->health);
-        }
+        grant(connection);
         return 0;
     }
     if (forward && connection->closing)
@@ -359,9 +375,14 @@ static void count_bytes(struct connection *connection, uint64_t in, uint64_t out
 int connection_on_closed(struct connection *connection, const struct message *message,
                          struct fault *fault)
 {
-    (void)fault;
     char reason[REASON_SIZE];
     peer_text(reason, sizeof reason, message->text);
+    if (message->code != VERDICT_REFUSED && connection->state != CONNECTION_LOST) {
+        if (message->code != VERDICT_GRANTED || !awaits_opened(connection))
+            return fault_set(fault, "CLOSED opens connection %llu, which is not opening",
+                             (unsigned long long)connection->id);
+        grant(connection);
+    }
     if (connection->state == CONNECTION_LOST) {
         TAILQ_REMOVE(&connection->worker->lost, connection, of_session);
     } else {

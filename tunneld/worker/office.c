@@ -99,7 +99,9 @@ void office_stop_if_idle(struct office *office)
     if (office->pipe)
         pipe_close(office->pipe);
     office->pipe = NULL;
-    if (!uv_is_closing((uv_handle_t *)&office->seconds))
-        uv_close((uv_handle_t *)&office->seconds, NULL);
+    if (uv_is_closing((uv_handle_t *)&office->seconds))
+        return;
+    uv_close((uv_handle_t *)&office->seconds, NULL);
+    uv_close((uv_handle_t *)&office->soon, NULL);
     deadlines_close(&office->deadlines);
 }

@@ -36,7 +36,9 @@ struct office {
     struct peer_list all_peers;
     size_t peer_count, peer_peak; /* now, and the most since memory was last given back */
     struct relay_list all_relays;
-    size_t opening_count; /* relays on the lists of their peers that are opening */
+    size_t opening_count;     /* relays on the lists of their peers that are opening */
+    struct relay_list untold; /* open, and the parent does not know yet */
+    uv_timer_t soon;          /* when it is told */
     uint64_t next_question;
     bool stopping; /* no new sessions; the process ends with the last of them */
     int exit_code;

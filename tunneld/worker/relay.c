@@ -17,17 +17,19 @@
 #include "base/log.h"
 #include "ssh/opening.h"
 #include "ssh/stream.h"
+#include "worker/outcome.h"
 #include "worker/peer.h"
 #include "worker/policies.h"
 #include "worker/stats.h"
 
 #define ABANDONED_MAX 1000 /* channels whose opening a peer may leave unanswered */
 #define LAST_WORD_MS  500  /* for an agent to say itself why its target did not answer in time */
+#define HELD_BACK_MS  50   /* OPENED, which a short connection's CLOSED brings along */
 
 struct relay {
     uint64_t cid;            /* first: the index compares it */
     TAILQ_ENTRY(relay) all;  /* in the office's list, while it has a cid */
-    TAILQ_ENTRY(relay) next; /* in the peer's list, while it is opening */
+    TAILQ_ENTRY(relay) next; /* in the peer's list, while it is opening; then in `untold` */
     struct office *office;
     struct peer *peer;
     ssh_channel channel; /* while it is opening */
@@ -41,39 +43,36 @@ struct relay {
     uint64_t active_ms;         /* when bytes were last seen to pass */
     uint64_t told_in, told_out; /* in the last STATS */
     bool outward;               /* the peer opened the channel, and is the visitor */
+    bool no_hurry;              /* to tell the parent that it is open */
+    bool untold;
 };
 
 /* --- telling the parent --- */
 
-static void tell_opened(struct office *office, uint64_t cid, enum verdict verdict,
-                        const char *reason)
+static void tell_untold(struct office *office)
 {
-    struct message message;
+    struct relay *relay;
 
-    message_init(&message, MESSAGE_OPENED);
-    message.cid = cid;
-    message.code = (uint64_t)verdict;
-    office_text(message.text, reason);
-    office_send(office, &message);
+    while ((relay = TAILQ_FIRST(&office->untold))) {
+        TAILQ_REMOVE(&office->untold, relay, next);
+        relay->untold = false;
+        outcome_opened(office, relay->cid, VERDICT_GRANTED, "");
+    }
 }
 
-static void tell_closed(struct office *office, uint64_t cid, uint64_t in, uint64_t out,
-                        const char *reason)
+static void on_soon(uv_timer_t *timer)
 {
-    struct message message;
-
-    message_init(&message, MESSAGE_CLOSED);
-    message.cid = cid;
-    message.bytes_in = in;
-    message.bytes_out = out;
-    office_text(message.text, reason);
-    office_send(office, &message);
+    tell_untold(timer->data);
 }
 
-static void tell_refused(struct office *office, uint64_t cid, const char *reason)
+static void hold_back_opened(struct relay *relay)
 {
-    tell_opened(office, cid, VERDICT_REFUSED, reason);
-    tell_closed(office, cid, 0, 0, reason);
+    struct office *office = relay->office;
+
+    TAILQ_INSERT_TAIL(&office->untold, relay, next);
+    relay->untold = true;
+    if (!uv_is_active((uv_handle_t *)&office->soon))
+        uv_timer_start(&office->soon, on_soon, HELD_BACK_MS, 0);
 }
 
 /* --- ends --- */
@@ -108,7 +107,7 @@ static void abandon(struct relay *relay, const char *reason)
     close(relay->visitor);
     relay->visitor = -1;
     relay->peer->abandoned++;
-    tell_refused(relay->office, relay->cid, reason);
+    outcome_refused(relay->office, relay->cid, reason);
     forget_cid(relay);
     if (relay->peer->abandoned > ABANDONED_MAX)
         peer_close(relay->peer, "protocol error: the peer does not answer");
@@ -131,7 +130,10 @@ static void on_stream_done(void *owner, const struct stream_result *result)
     told_bytes(relay, result->from_socket_bytes, result->from_channel_bytes, &in, &out);
     log_debug(KV("connection", relay->cid), SAY("closed"), KV("bytes_in", in), KV("bytes_out", out),
               KV("reason", result->reason));
-    tell_closed(relay->office, relay->cid, in, out, result->reason);
+    if (relay->untold)
+        TAILQ_REMOVE(&relay->office->untold, relay, next);
+    outcome_closed(relay->office, relay->cid, relay->untold ? VERDICT_GRANTED : VERDICT_REFUSED, in,
+                   out, result->reason);
     forget_cid(relay);
     relay_free(relay);
 }
@@ -193,12 +195,15 @@ static void on_open(struct relay *relay)
     if (stream_start(peer->transport, relay->channel, relay->visitor, on_stream_done, relay,
                      &relay->stream) == 0) {
         begin(relay);
-        tell_opened(relay->office, relay->cid, VERDICT_GRANTED, "");
+        if (relay->no_hurry)
+            hold_back_opened(relay);
+        else
+            outcome_opened(relay->office, relay->cid, VERDICT_GRANTED, "");
         return;
     }
     stream_drop_channel(peer->transport, relay->channel);
     close(relay->visitor);
-    tell_refused(relay->office, relay->cid, "the worker is out of memory or descriptors");
+    outcome_refused(relay->office, relay->cid, "the worker is out of memory or descriptors");
     forget_cid(relay);
     relay_free(relay);
 }
@@ -210,7 +215,7 @@ static void on_denied(struct relay *relay, const char *reason)
     ssh_channel_free(relay->channel);
     if (relay->visitor >= 0) {
         close(relay->visitor);
-        tell_refused(relay->office, relay->cid, reason);
+        outcome_refused(relay->office, relay->cid, reason);
         forget_cid(relay);
     }
     relay_free(relay);
@@ -310,6 +315,7 @@ static struct relay *relay_new(struct office *office, struct peer *peer,
     relay->office = office;
     relay->peer = peer;
     relay->visitor = message->descriptor;
+    relay->no_hurry = message->flags == MESSAGE_NO_HURRY;
     relay->deadline_ms = clock_monotonic_ms() + message->timeout_ms + LAST_WORD_MS;
     if (index_add(&office->relays, &relay->cid) < 0) {
         relay_free(relay);
@@ -323,7 +329,7 @@ static void refuse(struct office *office, const struct message *message, const c
 {
     if (message->descriptor >= 0)
         close(message->descriptor);
-    tell_refused(office, message->cid, reason);
+    outcome_refused(office, message->cid, reason);
 }
 
 void relay_open(struct office *office, const struct message *message)
@@ -338,7 +344,7 @@ void relay_open(struct office *office, const struct message *message)
     }
     if (!peer || peer->state != PEER_UP) {
         close(message->descriptor);
-        tell_closed(office, message->cid, 0, 0, "the session is gone");
+        outcome_lost(office, message->cid, "the session is gone");
         return;
     }
     relay = relay_new(office, peer, message);
@@ -368,7 +374,7 @@ void relay_lost(struct office *office, const struct message *message, const char
     if (message->descriptor >= 0)
         close(message->descriptor);
     if (message->cid != 0)
-        tell_closed(office, message->cid, 0, 0, reason);
+        outcome_lost(office, message->cid, reason);
 }
 
 void relay_attach(struct peer *peer, const struct message *message, ssh_channel channel)
@@ -399,7 +405,7 @@ void relays_release(struct peer *peer, const char *reason)
         leave_opening(relay);
         if (waited_for) {
             close(relay->visitor);
-            tell_closed(relay->office, relay->cid, 0, 0, reason);
+            outcome_lost(relay->office, relay->cid, reason);
             forget_cid(relay);
         }
         relay_free(relay);
@@ -473,6 +479,7 @@ void relays_second(struct office *office)
     uint64_t now_ms = clock_monotonic_ms();
     struct relay *relay;
 
+    tell_untold(office);
     look_at_all_opening(office);
     TAILQ_FOREACH(relay, &office->all_relays, all)
     {

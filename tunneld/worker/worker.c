@@ -339,6 +339,7 @@ int office_open(struct office *office, int descriptor, int number)
     log_open(office->name, office->settings.log_level, office->settings.log_format);
     TAILQ_INIT(&office->all_peers);
     TAILQ_INIT(&office->all_relays);
+    TAILQ_INIT(&office->untold);
     if (uv_loop_init(&office->loop) < 0)
         return -1;
     if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 ||
@@ -349,7 +350,8 @@ int office_open(struct office *office, int descriptor, int number)
     }
     deadlines_open(&office->deadlines, &office->loop);
     uv_timer_init(&office->loop, &office->seconds);
-    office->seconds.data = office;
+    uv_timer_init(&office->loop, &office->soon);
+    office->seconds.data = office->soon.data = office;
     uv_timer_start(&office->seconds, on_second, SECOND_MS, SECOND_MS);
     return 0;
 }
