@@ -172,7 +172,7 @@ def each(count, first_port, mib):
             if i is None:
                 return
             try:
-                one_stream(*place(i, first_port), str(i), int(mib) << 20)
+                one_stream(*place(i, first_port), str(i), int(float(mib) * (1 << 20)))
             except (Cut, ValueError) as error:
                 failed.append("%d: %s" % (i, error))
 
