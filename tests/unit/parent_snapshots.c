@@ -47,10 +47,10 @@ END_TEST
 START_TEST(holds_what_an_agent_has_to_know)
 {
     static struct hub hub;
-    struct forward on = {
-        .grant = {
-            .port = 8443, .address = "127.0.0.1", .target = "192.168.1.10:443", .enabled = true}};
-    struct forward off = {.grant = {.port = 9000, .address = "127.0.0.1", .target = "a:1"}};
+    struct grant one = {
+        .port = 8443, .address = "127.0.0.1", .target = "192.168.1.10:443", .enabled = true};
+    struct grant another = {.port = 9000, .address = "127.0.0.1", .target = "a:1"};
+    struct forward on = {.grant = &one}, off = {.grant = &another};
     struct forward *forwards[] = {&on, &off};
     struct site site = {.generation = 7, .forwards = forwards, .forward_count = 2, .hub = &hub};
     struct outbound way_out = {.listen = "127.0.0.1:5432", .target = "db.example:5432"};

@@ -52,7 +52,7 @@ static struct connection *connection_new(struct forward *forward, int descriptor
         .forward = forward,
         .descriptor = descriptor,
         .tries = tries,
-        .port = forward->grant.port,
+        .port = forward->grant->port,
         .since_s = clock_wall_s(),
         .since_ms = clock_monotonic_ms(),
     };
@@ -107,7 +107,7 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     (void)text_copy(message.address, sizeof message.address, forward->asked);
     (void)text_copy(message.peer, sizeof message.peer, connection->visitor);
     unsigned char header[PROXY_HEADER_MAX];
-    uint64_t timeout_ms = forward->grant.policy.connect_timeout_ms;
+    uint64_t timeout_ms = forward->grant->policy.connect_timeout_ms;
     message.timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_TIMEOUT_MS;
     message.data = header;
     message.data_length =

@@ -86,7 +86,7 @@ json_t *document_site(const struct site *site)
     if (!site->row.enabled)
         (void)json_object_set_new(json, "enabled", json_false());
     for (size_t i = 0; i < site->forward_count; i++) {
-        const struct grant *grant = &site->forwards[i]->grant;
+        const struct grant *grant = site->forwards[i]->grant;
         set_port_key(ports, grant->port, document_grant(site->hub, grant));
     }
     set_unless_empty(json, "ports", ports);

@@ -134,8 +134,8 @@ static int check_grants(const struct change *change, const struct door *door, st
     TAILQ_FOREACH(site, &change->hub->sites, entry)
     {
         const struct forward *forward = site_forward(site, door->asked.port);
-        if (forward && forward->grant.address[0] != '\0' &&
-            listen_addresses_overlap(forward->grant.address, host_of(&door->asked)))
+        if (forward && forward->grant->address[0] != '\0' &&
+            listen_addresses_overlap(forward->grant->address, host_of(&door->asked)))
             return fault_set(fault,
                              "setting 'listen': %s is granted to site %s: choose another port",
                              forward->listen, site->row.name);

@@ -36,7 +36,7 @@ static struct host_port split(const char *visitor)
 /* What is in use, and what came lately where there is a rate to be kept. */
 static enum policy_verdict judge(struct forward *forward, const char *host)
 {
-    const struct policy *policy = &forward->grant.policy;
+    const struct policy *policy = &forward->grant->policy;
     struct policy_usage now = {0}, *usage = &now;
     if (policy->max_rate != 0) {
         if (!forward->usage)
@@ -64,7 +64,7 @@ void forward_refuse(struct forward *forward, enum policy_verdict verdict, const 
 {
     forward->refused[verdict]++;
     forward->site->figures.refused[verdict]++;
-    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant->port),
               SAY("visitor refused"), KV("visitor", visitor),
               KV("reason", policy_verdict_text(verdict)));
 }
@@ -73,7 +73,7 @@ const char *forward_reason_to_cut(const struct forward *forward, const char *vis
                                   bool is_operator)
 {
     struct host_port from = split(visitor);
-    const struct policy *policy = &forward->grant.policy;
+    const struct policy *policy = &forward->grant->policy;
     if (policy->private && !is_operator)
         return "the grant is private now";
     enum policy_verdict verdict = policy_keep(policy, from.host, clock_wall_s());
@@ -88,7 +88,7 @@ static bool find_local(const struct forward *forward, const struct session *open
     socklen_t length = sizeof *local;
     if (opener)
         return opener->hub_host[0] != '\0' &&
-               address_from_literal(opener->hub_host, forward->grant.port, local, &length, NULL) ==
+               address_from_literal(opener->hub_host, forward->grant->port, local, &length, NULL) ==
                    0;
     return getsockname(descriptor, (struct sockaddr *)local, &length) == 0;
 }
@@ -100,7 +100,7 @@ size_t forward_header(const struct forward *forward, const char *visitor,
     struct host_port from = split(visitor);
     struct sockaddr_storage source = {0}, local = {0};
     socklen_t length;
-    enum proxy_protocol version = forward->grant.policy.proxy_protocol;
+    enum proxy_protocol version = forward->grant->policy.proxy_protocol;
     if (version == PROXY_PROTOCOL_OFF ||
         address_from_literal(from.host, from.port, &source, &length, NULL) != 0 ||
         !find_local(forward, opener, descriptor, &local))
@@ -113,7 +113,7 @@ size_t forward_header(const struct forward *forward, const char *visitor,
 void forward_tell_policy(struct forward *forward)
 {
     const struct session *session = forward->session;
-    const struct policy *policy = &forward->grant.policy;
+    const struct policy *policy = &forward->grant->policy;
     bool limits =
         policy->bandwidth_in != 0 || policy->bandwidth_out != 0 || policy->idle_timeout_ms != 0;
     if (!session || (!limits && forward->limited_sid != session->id))
@@ -122,7 +122,7 @@ void forward_tell_policy(struct forward *forward)
     struct message message;
     message_init(&message, MESSAGE_POLICY);
     message.sid = session->id;
-    message.port = forward->grant.port;
+    message.port = forward->grant->port;
     message.rate_in = policy->bandwidth_in;
     message.rate_out = policy->bandwidth_out;
     message.timeout_ms = policy->idle_timeout_ms;
@@ -137,7 +137,7 @@ static void set_expired(struct forward *forward, bool expired)
         return;
     int before = tracing_enter(forward->site);
     forward->expired = expired;
-    log_info(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+    log_info(KV("site", forward->site->row.name), KV("forward", forward->grant->port),
              SAY(expired ? "the grant has expired" : "the grant is in force again"));
     if (expired)
         forward_cut(forward, "the grant has expired");
@@ -168,8 +168,8 @@ void forwards_mind_expiry(struct hub *hub)
     {
         for (size_t i = 0; i < site->forward_count; i++) {
             struct forward *forward = site->forwards[i];
-            int64_t expires_s = forward->grant.policy.expires_s;
-            set_expired(forward, forward_has_expired(&forward->grant, now_s));
+            int64_t expires_s = forward->grant->policy.expires_s;
+            set_expired(forward, forward_has_expired(forward->grant, now_s));
             if (expires_s > now_s && expires_s < due_s)
                 due_s = expires_s;
         }
@@ -180,8 +180,8 @@ void forwards_mind_expiry(struct hub *hub)
 static void mind_expiry(struct forward *forward)
 {
     struct hub *hub = forward->site->hub;
-    int64_t now_s = clock_wall_s(), expires_s = forward->grant.policy.expires_s;
-    set_expired(forward, forward_has_expired(&forward->grant, now_s));
+    int64_t now_s = clock_wall_s(), expires_s = forward->grant->policy.expires_s;
+    set_expired(forward, forward_has_expired(forward->grant, now_s));
     if (expires_s > now_s && expires_s < hub->expiry_due_s)
         look_again(hub, now_s, expires_s);
 }
@@ -204,15 +204,15 @@ static void cut_connections(struct forward *forward, bool new_target)
 
 void forward_regrant(struct forward *forward, const struct grant *before)
 {
-    bool new_target = strcmp(before->target, forward->grant.target) != 0;
+    bool new_target = strcmp(before->target, forward->grant->target) != 0;
     kept_text_drop(&forward->refusal);
     if (new_target)
         forward->health = (struct target_health){0};
-    if (before->policy.own_target_check != forward->grant.policy.own_target_check ||
-        before->policy.target_check_ms != forward->grant.policy.target_check_ms)
+    if (before->policy.own_target_check != forward->grant->policy.own_target_check ||
+        before->policy.target_check_ms != forward->grant->policy.target_check_ms)
         target_checks_regrant(forward);
     mind_expiry(forward);
-    if (!forward->grant.enabled)
+    if (!forward->grant->enabled)
         forward_cut(forward, "grant disabled");
     cut_connections(forward, new_target);
     visitors_judge(forward);

@@ -42,7 +42,11 @@ struct forward *forward_new(struct site *site, const struct grant *grant)
     if (!forward)
         return NULL;
     forward->site = site;
-    forward->grant = *grant;
+    forward->grant = grant_keep(grant);
+    if (!forward->grant) {
+        free(forward);
+        return NULL;
+    }
     forward->expired = forward_has_expired(grant, clock_wall_s());
     name_listen(grant, forward->listen);
     TAILQ_INIT(&forward->waiting);
@@ -59,6 +63,7 @@ void forward_free(struct forward *forward)
     connections_detach(forward);
     target_checks_leave(forward);
     free(forward->usage);
+    free(forward->grant);
     kept_text_drop(&forward->last_error);
     kept_text_drop(&forward->refusal);
     kept_text_drop(&forward->health.reason);
@@ -77,7 +82,7 @@ bool forward_is_held(const struct forward *forward)
 
 enum forward_state forward_state(const struct forward *forward)
 {
-    if (!forward->grant.enabled || !forward->site->row.enabled)
+    if (!forward->grant->enabled || !forward->site->row.enabled)
         return FORWARD_DISABLED;
     if (forward->expired)
         return FORWARD_EXPIRED;
@@ -97,7 +102,7 @@ const char *forward_reason(const struct forward *forward)
 {
     switch (forward_state(forward)) {
     case FORWARD_DISABLED:
-        return forward->grant.enabled ? "the site is disabled" : "the grant is disabled";
+        return forward->grant->enabled ? "the site is disabled" : "the grant is disabled";
     case FORWARD_EXPIRED:
         return "the grant has expired";
     case FORWARD_REFUSED:
@@ -151,11 +156,11 @@ static void on_visitor(void *owner, int descriptor, const struct sockaddr *peer)
 
 static int bind_listener(struct forward *forward, struct fault *fault)
 {
-    if (forward->listener || forward->grant.policy.private)
+    if (forward->listener || forward->grant->policy.private)
         return 0;
     struct hub *hub = forward->site->hub;
-    if (tcp_listener_open(hub->loop, forward->grant.address, forward->grant.port, false, on_visitor,
-                          forward, &forward->listener, fault) == 0)
+    if (tcp_listener_open(hub->loop, forward->grant->address, forward->grant->port, false,
+                          on_visitor, forward, &forward->listener, fault) == 0)
         return 0;
     forward->refused_by_agent = false;
     peer_text_keep(&forward->refusal, fault->text);
@@ -167,7 +172,7 @@ int forward_publish(struct forward *forward, struct session *session, const char
 {
     if (forward->session == session)
         return fault_set(fault, "port %u is published by this session already",
-                         (unsigned)forward->grant.port);
+                         (unsigned)forward->grant->port);
     if (bind_listener(forward, fault) != 0)
         return -1;
     timeout_clear(&forward->hold);
@@ -177,7 +182,7 @@ int forward_publish(struct forward *forward, struct session *session, const char
     kept_text_drop(&forward->refusal);
     (void)text_copy(forward->asked, sizeof forward->asked, asked);
     event_say(forward->site->hub, "forward.published", forward->site->row.name, NULL, session->peer,
-              "%s -> %s", forward->listen, forward->grant.target);
+              "%s -> %s", forward->listen, forward->grant->target);
     return 0;
 }
 
@@ -218,7 +223,7 @@ static void on_hold_over(void *owner)
 {
     struct forward *forward = owner;
     int before = tracing_enter(forward->site);
-    log_info(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+    log_info(KV("site", forward->site->row.name), KV("forward", forward->grant->port),
              SAY("listener closed"), KV("reason", "its publisher did not come back"),
              KV("waiting", forward->waiting_count));
     forward_withdraw(forward, "the publisher did not come back");
@@ -227,7 +232,7 @@ static void on_hold_over(void *owner)
 
 static uint64_t hold_ms(const struct forward *forward)
 {
-    const struct policy *policy = &forward->grant.policy;
+    const struct policy *policy = &forward->grant->policy;
     return policy->own_hold ? policy->hold_ms : forward->site->hub->settings.hold_ms;
 }
 
@@ -256,7 +261,7 @@ void forward_move(struct forward *forward)
 {
     struct fault fault = {""};
     char listen[ENDPOINT_SIZE];
-    name_listen(&forward->grant, listen);
+    name_listen(forward->grant, listen);
     if (strcmp(listen, forward->listen) == 0)
         return;
     (void)text_copy(forward->listen, sizeof forward->listen, listen);
@@ -283,8 +288,8 @@ void forward_error(struct forward *forward, const char *reason)
     forward->errors++;
     forward->site->figures.errors++;
     peer_text_keep(&forward->last_error, reason);
-    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port), SAY("error"),
-              KV("reason", kept_text(forward->last_error)));
+    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant->port),
+              SAY("error"), KV("reason", kept_text(forward->last_error)));
 }
 
 const char *forward_take_reported(struct forward *forward, const char *otherwise)
@@ -302,7 +307,7 @@ static void refuse_by_agent(struct session *session, struct forward *forward, co
         return;
     kept_text_set(&forward->refusal, reason);
     forward->refused_by_agent = true;
-    (void)snprintf(said, sizeof said, "port %u: %s", (unsigned)forward->grant.port, reason);
+    (void)snprintf(said, sizeof said, "port %u: %s", (unsigned)forward->grant->port, reason);
     site_refused(session->site, session->peer, said);
 }
 

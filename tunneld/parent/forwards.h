@@ -17,7 +17,7 @@ TAILQ_HEAD(visitor_list, visitor);
 struct forward {
     struct site *site;             /* its owner */
     LIST_ENTRY(forward) same_port; /* hub->forwards_by_port; while the site lists it */
-    struct grant grant;
+    struct grant *grant; /* owned; see grant_keep */
     char listen[ENDPOINT_SIZE];
     struct tcp_listener *listener; /* NULL: not bound */
     struct session *session;       /* that publishes it; NULL: nobody */

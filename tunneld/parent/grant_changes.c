@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "parent/grant_changes.h"
 
+#include "base/log.h"
 #include "parent/enforce.h"
 #include "parent/sites.h"
 
@@ -18,9 +19,17 @@ int grant_remember(struct site *site, const struct grant *grant)
 
 void grant_change(struct forward *forward, const struct grant *grant)
 {
-    struct grant before = forward->grant;
-    forward->grant = *grant;
-    forward_regrant(forward, &before);
+    struct grant *before = forward->grant, *after = grant_keep(grant);
+    if (!after) {
+        log_error(KV("site", forward->site->row.name), KV("forward", before->port),
+                  SAY("out of service until the hub starts again: out of memory for its change"));
+        before->enabled = false;
+        forward_cut(forward, "the hub is out of memory");
+        return;
+    }
+    forward->grant = after;
+    forward_regrant(forward, before);
+    free(before);
 }
 
 void grant_forget(struct forward *forward)

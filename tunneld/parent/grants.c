@@ -8,12 +8,32 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #define NAMED_MAX 12 /* granted ports that a refusal names */
+
+static size_t used_size(const struct grant *grant)
+{
+    return offsetof(struct grant, policy.networks) +
+           grant->policy.network_count * sizeof *grant->policy.networks;
+}
+
+void grant_copy(struct grant *to, const struct grant *from)
+{
+    memcpy(to, from, used_size(from));
+}
+
+struct grant *grant_keep(const struct grant *grant)
+{
+    struct grant *kept = malloc(used_size(grant));
+    if (kept)
+        grant_copy(kept, grant);
+    return kept;
+}
 
 static const char *const any_address[] = {
     "", "localhost", "*", "0.0.0.0", "::", "127.0.0.1", "::1", "[::]", "[::1]"};

@@ -22,8 +22,13 @@ struct grant {
     char target[HOST_PORT_SIZE];       /* what the agent dials: "host:port" */
     bool enabled;
     int64_t created_s;
-    struct policy policy;
+    struct policy policy; /* last, see grant_keep */
 };
+
+/* A copy that holds the networks that there are and no room for more: to be copied by grant_copy
+ * alone, and freed.  NULL: out of memory. */
+struct grant *grant_keep(const struct grant *grant);
+void grant_copy(struct grant *to, const struct grant *from);
 
 /* A grant, whether a forward of it is published at the moment, and whether its time is over. */
 struct grant_offer {

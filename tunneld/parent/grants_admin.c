@@ -45,8 +45,8 @@ int grant_complete(const struct hub *hub, struct grant *grant, struct fault *fau
 
 static bool forwards_clash(const struct forward *forward, const struct grant *grant)
 {
-    return !forward->grant.policy.private &&
-           listen_addresses_overlap(forward->grant.address, grant->address);
+    return !forward->grant->policy.private &&
+           listen_addresses_overlap(forward->grant->address, grant->address);
 }
 
 /* Every other grant of this port, of whatever site. */
@@ -75,7 +75,7 @@ static int check_listen(const struct hub *hub, const struct grant *grant, const 
         return fault_set(fault, "port %u is where this hub listens for SSH: choose another port",
                          (unsigned)grant->port);
     bool own_is_in_the_way =
-        own && own->listener && listen_addresses_overlap(own->grant.address, grant->address);
+        own && own->listener && listen_addresses_overlap(own->grant->address, grant->address);
     return own_is_in_the_way ? 0 : tcp_listener_try(grant->address, grant->port, fault);
 }
 
@@ -86,7 +86,7 @@ static int check_new(const struct site *site, const struct grant *grant, struct 
         return fault_set(fault,
                          "port %u is granted to site %s already (%s -> %s): change it with 'port "
                          "set', or remove it first",
-                         (unsigned)grant->port, site->row.name, own->listen, own->grant.target);
+                         (unsigned)grant->port, site->row.name, own->listen, own->grant->target);
     if (site->forward_count >= GRANTS_PER_SITE_MAX)
         return fault_set(fault, "site %s has %d grants, as many as a site may have", site->row.name,
                          GRANTS_PER_SITE_MAX);
@@ -116,7 +116,7 @@ static bool listens_alike(const struct grant *a, const struct grant *b)
 int grant_set(struct forward *forward, const struct grant *grant, struct fault *fault)
 {
     const struct hub *hub = forward->site->hub;
-    if (!listens_alike(grant, &forward->grant) && check_listen(hub, grant, forward, fault) != 0)
+    if (!listens_alike(grant, forward->grant) && check_listen(hub, grant, forward, fault) != 0)
         return -1;
     if (store_grant_set(hub->store, grant, fault) != 0)
         return -1;
@@ -128,7 +128,7 @@ int grant_set(struct forward *forward, const struct grant *grant, struct fault *
 int grant_remove(struct forward *forward, struct fault *fault)
 {
     struct site *site = forward->site;
-    if (store_grant_remove(site->hub->store, forward->grant.id, fault) != 0)
+    if (store_grant_remove(site->hub->store, forward->grant->id, fault) != 0)
         return -1;
     grant_forget(forward);
     site_forwards_changed(site);

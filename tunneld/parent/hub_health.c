@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "parent/hub_health.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -21,6 +22,7 @@
 #define SAMPLE_MS 5000
 #define FRESH_MS  1000 /* who asks gets figures no older than this */
 #define LATELY_MS 60000
+#define TRIM_MS   60000
 #define NAME_TEXT 32
 
 struct warning {
@@ -42,6 +44,8 @@ struct watched {
 struct hub_health {
     struct timeout *timeout;
     uint64_t sampled_ms;
+    uint64_t trimmed_ms;
+    size_t trimmed_sessions;      /* how many there were then */
     uint64_t dropped, dropped_ms; /* events: as last seen, and when it grew */
     struct warning warnings[HEALTH_RULES];
     size_t count; /* the parent, the workers, the dialer */
@@ -201,10 +205,22 @@ static void sample(struct hub *hub, bool thorough)
     health->sampled_ms = clock_monotonic_ms();
 }
 
+/* What sessions have left that came or went: the allocator keeps it by itself. */
+static void give_memory_back(const struct hub *hub, struct hub_health *health)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    if (hub->session_count == health->trimmed_sessions || now_ms - health->trimmed_ms < TRIM_MS)
+        return;
+    health->trimmed_ms = now_ms;
+    health->trimmed_sessions = hub->session_count;
+    (void)malloc_trim(0);
+}
+
 static void on_sample(void *owner)
 {
     struct hub *hub = owner;
     sample(hub, false);
+    give_memory_back(hub, hub->health);
     if (timeout_set(hub->loop, &hub->health->timeout, SAMPLE_MS, on_sample, hub) != 0)
         log_error(SAY("the hub's health is not watched any more: out of memory"));
 }

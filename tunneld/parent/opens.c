@@ -123,7 +123,7 @@ static struct forward *find_forward(const struct session *session, const struct 
 static int judge(const struct session *session, struct forward *forward, struct fault *fault)
 {
     const char *site = forward->site->row.name;
-    unsigned port = forward->grant.port;
+    unsigned port = forward->grant->port;
     if (session->hub->stopping)
         return fault_set(fault, "offline: the hub is stopping");
     if (session->open_count >= OPENS_MAX)

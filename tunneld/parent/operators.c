@@ -104,7 +104,7 @@ bool operator_has_expired(const struct hub_operator *person)
 
 bool operator_may_reach(const struct hub_operator *person, const struct forward *forward)
 {
-    return scopes_allow(&person->row.scopes, forward->site->row.name, forward->grant.port);
+    return scopes_allow(&person->row.scopes, forward->site->row.name, forward->grant->port);
 }
 
 /* --- what is allowed no longer --- */

@@ -92,13 +92,13 @@ static int plan_grant(struct making *making, const char *owner, const struct sit
         return fault_prefix(fault, "sites.%s.ports.%.16s", owner, port);
     const struct forward *forward = site ? site_forward(site, grant.port) : NULL;
     int rc = add_difference(making, PLAN_PORT, owner, port,
-                            forward ? document_grant(making->hub, &forward->grant) : NULL,
+                            forward ? document_grant(making->hub, forward->grant) : NULL,
                             document_grant(making->hub, &grant), &step, fault);
     if (rc != 1)
         return rc;
     if (forward) {
-        grant.id = forward->grant.id;
-        grant.created_s = forward->grant.created_s;
+        grant.id = forward->grant->id;
+        grant.created_s = forward->grant->created_s;
     }
     step->grant = grant;
     return 0;
@@ -109,7 +109,7 @@ static int plan_grants_left(struct making *making, const struct site *site, cons
 {
     size_t count = json_object_size(ports);
     for (size_t i = 0; i < site->forward_count; i++) {
-        const struct grant *grant = &site->forwards[i]->grant;
+        const struct grant *grant = site->forwards[i]->grant;
         struct plan_step *step;
         char port[8];
         (void)snprintf(port, sizeof port, "%u", (unsigned)grant->port);
@@ -120,7 +120,7 @@ static int plan_grants_left(struct making *making, const struct site *site, cons
         if (rc < 0)
             return -1;
         if (rc == 1)
-            step->grant = *grant;
+            grant_copy(&step->grant, grant);
         else
             count++;
     }

@@ -66,7 +66,7 @@ static int collect_places(const struct hub *hub, const struct plan *plan, struct
     TAILQ_FOREACH(site, &hub->sites, entry)
     {
         for (size_t i = 0; i < site->forward_count; i++) {
-            const struct grant *grant = &site->forwards[i]->grant;
+            const struct grant *grant = site->forwards[i]->grant;
             if (stays(plan, site, grant))
                 add_place(places, site->row.name, grant, false);
         }
@@ -106,7 +106,7 @@ static bool is_ours(const struct hub *hub, const struct grant *grant)
     const struct forward *forward;
     LIST_FOREACH(forward, &hub->forwards_by_port[grant->port], same_port)
     {
-        if (forward->listener && listen_addresses_overlap(forward->grant.address, grant->address))
+        if (forward->listener && listen_addresses_overlap(forward->grant->address, grant->address))
             return true;
     }
     return false;

@@ -17,20 +17,21 @@
 enum proxy_protocol { PROXY_PROTOCOL_OFF, PROXY_PROTOCOL_V1, PROXY_PROTOCOL_V2 };
 
 struct policy {
-    struct cidr networks[POLICY_NETWORKS_MAX]; /* visitors come from one of these */
-    size_t network_count;                      /* 0: from anywhere */
-    uint64_t max_connections;                  /* at once, waiting visitors included; 0: no limit */
-    uint64_t max_rate;                         /* new connections a second; 0: no limit */
-    uint64_t bandwidth_in, bandwidth_out;      /* bytes a second, of all connections; 0: no limit */
-    uint64_t connect_timeout_ms;               /* for the target to answer; 0: 30 s */
-    uint64_t idle_timeout_ms;                  /* no byte either way; 0: for ever */
-    int64_t expires_s;                         /* wall clock; 0: never */
-    bool own_hold;                             /* hold_ms counts, not the hub's setting */
+    size_t network_count;                 /* 0: from anywhere */
+    uint64_t max_connections;             /* at once, waiting visitors included; 0: no limit */
+    uint64_t max_rate;                    /* new connections a second; 0: no limit */
+    uint64_t bandwidth_in, bandwidth_out; /* bytes a second, of all connections; 0: no limit */
+    uint64_t connect_timeout_ms;          /* for the target to answer; 0: 30 s */
+    uint64_t idle_timeout_ms;             /* no byte either way; 0: for ever */
+    int64_t expires_s;                    /* wall clock; 0: never */
+    bool own_hold;                        /* hold_ms counts, not the hub's setting */
     uint64_t hold_ms;
     bool own_target_check;    /* target_check_ms counts, not the hub's setting */
     uint64_t target_check_ms; /* the target is tried once in this time; 0: never */
     enum proxy_protocol proxy_protocol;
-    bool private; /* no listener: operators alone reach it */
+    bool private;                              /* no listener: operators alone reach it */
+    struct cidr networks[POLICY_NETWORKS_MAX]; /* visitors come from one of these; last: most grants
+                                                  have none, and keep no room for them */
 };
 
 /* Why a visitor is refused.  Counted for each forward under these names. */

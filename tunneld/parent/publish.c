@@ -52,7 +52,7 @@ static struct forward *choose_forward(const struct site *site, const char *addre
     struct grant_offer offers[GRANTS_PER_SITE_MAX];
     size_t count = 0;
     for (; count < site->forward_count && count < GRANTS_PER_SITE_MAX; count++) {
-        offers[count].grant = &site->forwards[count]->grant;
+        offers[count].grant = site->forwards[count]->grant;
         offers[count].taken = site->forwards[count]->session != NULL;
         offers[count].expired = site->forwards[count]->expired;
     }
@@ -67,7 +67,7 @@ static void publish_now(struct session *session, const struct publish_request *r
         choose_forward(session->site, request->address, request->port, &fault);
     /* An agent that read in an older list that it is not published asks once more. */
     if (forward && forward->session == session && session->following) {
-        session_reply_port(session, request->request, forward->grant.port);
+        session_reply_port(session, request->request, forward->grant->port);
         return;
     }
     if (!forward || forward_publish(forward, session, request->address, &fault) != 0) {
@@ -80,7 +80,7 @@ static void publish_now(struct session *session, const struct publish_request *r
         return;
     }
     session_serve(session);
-    session_reply_port(session, request->request, forward->grant.port);
+    session_reply_port(session, request->request, forward->grant->port);
     forward_tell_policy(forward);
     visitors_connect(forward);
 }
@@ -259,14 +259,13 @@ int publish_on_unpublish(struct session *session, const struct message *message,
 {
     (void)fault;
     struct forward *forward = site_forward(session->site, message->port);
-    if (!forward || forward->session != session ||
-        !grant_means(&forward->grant, message->address)) {
+    if (!forward || forward->session != session || !grant_means(forward->grant, message->address)) {
         session_reply(session, message->request, VERDICT_REFUSED,
                       "this session does not publish that port");
         return 0;
     }
     forward_withdraw(forward, "cancelled by the site");
-    session_reply_port(session, message->request, forward->grant.port);
+    session_reply_port(session, message->request, forward->grant->port);
     return 0;
 }
 

@@ -27,7 +27,7 @@ static void write_reach(FILE *out, const struct hub_operator *person, const stru
     const char *reason = forward_reason(forward);
     if (operator_may_reach(person, forward))
         (void)fprintf(out, "  %s:%u -> %s  %s%s%s\n", forward->site->row.name,
-                      (unsigned)forward->grant.port, forward->grant.target,
+                      (unsigned)forward->grant->port, forward->grant->target,
                       forward_state_name(forward_state(forward)), reason[0] != '\0' ? ": " : "",
                       reason);
 }
@@ -80,7 +80,7 @@ static void write_forwards(FILE *out, const struct site *site)
             return;
         }
         const char *reason = forward_reason(forward);
-        (void)fprintf(out, "  %s -> %s  %s%s%s\n", forward->listen, forward->grant.target,
+        (void)fprintf(out, "  %s -> %s  %s%s%s\n", forward->listen, forward->grant->target,
                       forward_state_name(forward_state(forward)), reason[0] != '\0' ? ": " : "",
                       reason);
     }
@@ -138,7 +138,7 @@ static void write_enrolled(FILE *out, const struct session *session)
     char options[HOST_PORT_SIZE + 32] = " -N -R PORT:HOST:PORT";
     if (site->forward_count > 0)
         (void)snprintf(options, sizeof options, " -N -R %u:%s",
-                       (unsigned)site->forwards[0]->grant.port, site->forwards[0]->grant.target);
+                       (unsigned)site->forwards[0]->grant->port, site->forwards[0]->grant->target);
     (void)fprintf(out, "Key %s is enrolled for site '%s'.\n", session->fingerprint, site->row.name);
     (void)fprintf(out, "It becomes the site's key at its first use:\n  ");
     write_ssh(out, session, options);

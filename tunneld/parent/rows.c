@@ -91,7 +91,7 @@ static json_t *refused_by_reason(const struct forward *forward, uint64_t *total)
 
 json_t *row_port(const struct forward *forward)
 {
-    const struct grant *grant = &forward->grant;
+    const struct grant *grant = forward->grant;
     uint64_t refused_total;
     json_t *refused = refused_by_reason(forward, &refused_total);
     return json_pack(
@@ -132,8 +132,8 @@ json_t *row_forward(const struct forward *forward)
     const struct target_health *health = &forward->health;
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o}",
-        "site", forward->site->row.name, "listen", forward->listen, "target", forward->grant.target,
-        "state", forward_state_name(forward_state(forward)), "reason",
+        "site", forward->site->row.name, "listen", forward->listen, "target",
+        forward->grant->target, "state", forward_state_name(forward_state(forward)), "reason",
         json_words(forward_reason(forward)), "connections", (json_int_t)forward->connection_count,
         "connections_total", (json_int_t)forward->connections_total, "waiting",
         (json_int_t)forward->waiting_count, "bytes_in", (json_int_t)forward->bytes_in, "bytes_out",
@@ -198,7 +198,7 @@ json_t *row_connection(const struct connection *connection)
         forward ? forward->site->row.name : outbound->site->row.name, "direction",
         forward ? "in" : "out", "listen", forward ? forward->listen : outbound->listen, "visitor",
         connection_visitor(connection, visitor), "operator", json_words(connection->operator_name),
-        "target", forward ? forward->grant.target : outbound->target, "state",
+        "target", forward ? forward->grant->target : outbound->target, "state",
         connection->state == CONNECTION_OPEN ? "open" : "opening", "since",
         json_time(connection->since_s), "duration_s", seconds_since(connection->since_ms),
         "bytes_in", (json_int_t)connection->bytes_in, "bytes_out",

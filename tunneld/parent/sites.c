@@ -251,7 +251,7 @@ static size_t lower_bound(const struct site *site, uint64_t port)
     size_t low = 0, high = site->forward_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (site->forwards[middle]->grant.port < port)
+        if (site->forwards[middle]->grant->port < port)
             low = middle + 1;
         else
             high = middle;
@@ -262,7 +262,7 @@ static size_t lower_bound(const struct site *site, uint64_t port)
 struct forward *site_forward(const struct site *site, uint64_t port)
 {
     size_t at = lower_bound(site, port);
-    bool found = at < site->forward_count && site->forwards[at]->grant.port == port;
+    bool found = at < site->forward_count && site->forwards[at]->grant->port == port;
     return found ? site->forwards[at] : NULL;
 }
 
@@ -272,17 +272,17 @@ int site_add_forward(struct site *site, struct forward *forward)
     if (!grown)
         return -1;
     site->forwards = grown;
-    size_t at = lower_bound(site, forward->grant.port);
+    size_t at = lower_bound(site, forward->grant->port);
     memmove(grown + at + 1, grown + at, (site->forward_count - at) * sizeof *grown);
     grown[at] = forward;
     site->forward_count++;
-    LIST_INSERT_HEAD(&site->hub->forwards_by_port[forward->grant.port], forward, same_port);
+    LIST_INSERT_HEAD(&site->hub->forwards_by_port[forward->grant->port], forward, same_port);
     return 0;
 }
 
 void site_drop_forward(struct site *site, struct forward *forward)
 {
-    size_t at = lower_bound(site, forward->grant.port);
+    size_t at = lower_bound(site, forward->grant->port);
     site->forward_count--;
     memmove(site->forwards + at, site->forwards + at + 1,
             (site->forward_count - at) * sizeof *site->forwards);

@@ -41,7 +41,7 @@ json_t *snapshot_json(const struct site *site, const struct session *session)
 {
     json_t *forwards = json_array();
     for (size_t i = 0; i < site->forward_count; i++) {
-        const struct grant *grant = &site->forwards[i]->grant;
+        const struct grant *grant = site->forwards[i]->grant;
         if (!grant->enabled || site->forwards[i]->expired)
             continue;
         json_t *forward =

@@ -99,7 +99,7 @@ static void judge(struct target_check *check, const char *failure)
         target_failed(&forward->health, failure);
     else
         target_answered(&forward->health);
-    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+    log_debug(KV("site", forward->site->row.name), KV("forward", forward->grant->port),
               SAY("target checked"),
               KV("result", failure ? kept_text(forward->health.reason) : "it answered"));
     (void)log_scope(before);
@@ -115,13 +115,13 @@ static void on_no_answer(void *owner)
 static void say_connect(const struct target_check *check, int visitor)
 {
     const struct forward *forward = check->forward;
-    const struct policy *policy = &forward->grant.policy;
+    const struct policy *policy = &forward->grant->policy;
     unsigned char header[PROXY_HEADER_MAX];
     struct message message;
     message_init(&message, MESSAGE_CONNECT);
     message.cid = check->id;
     message.sid = forward->session->id;
-    message.port = forward->grant.port;
+    message.port = forward->grant->port;
     (void)text_copy(message.address, sizeof message.address, forward->asked);
     (void)text_copy(message.peer, sizeof message.peer, NOBODY);
     message.timeout_ms = policy->connect_timeout_ms;
@@ -182,7 +182,7 @@ static bool wants_check(const struct forward *forward, uint64_t interval, uint64
 static void try_target(struct forward *forward, uint64_t interval, uint64_t now_ms)
 {
     if (wants_check(forward, interval, now_ms) && check_start(forward) != 0)
-        log_warning(KV("site", forward->site->row.name), KV("forward", forward->grant.port),
+        log_warning(KV("site", forward->site->row.name), KV("forward", forward->grant->port),
                     SAY("target not checked: out of memory or descriptors"));
 }
 
@@ -194,7 +194,7 @@ static void take_due(struct hub *hub)
     struct forward *forward, *following, *last = TAILQ_LAST(&checks->own, checked_forwards);
     for (forward = TAILQ_FIRST(&checks->own); forward && !hub->stopping; forward = following) {
         following = forward == last ? NULL : TAILQ_NEXT(forward, of_checks);
-        uint64_t interval = forward->grant.policy.target_check_ms;
+        uint64_t interval = forward->grant->policy.target_check_ms;
         if (checks->running.count >= RUNNING_MAX)
             return;
         if (forward->check_due_ms > now_ms)
@@ -272,7 +272,7 @@ void target_checks_enter(struct forward *forward)
 {
     struct hub *hub = forward->site->hub;
     struct target_checks *checks = &hub->target_checks;
-    const struct policy *policy = &forward->grant.policy;
+    const struct policy *policy = &forward->grant->policy;
     if (!policy->own_target_check) {
         forward->checked = CHECKED_IN_TURN;
         TAILQ_INSERT_TAIL(&checks->queue, forward, of_checks);

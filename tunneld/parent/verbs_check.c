@@ -171,7 +171,7 @@ static void check_target(const struct check *check, const struct forward *forwar
 {
     char detail[REASON_SIZE + 96], ok[CLOCK_TEXT_SIZE], failed[CLOCK_TEXT_SIZE];
     const struct target_health *health = &forward->health;
-    const char *target = forward->grant.target;
+    const char *target = forward->grant->target;
     switch (health->state) {
     case TARGET_ANSWERS:
         (void)snprintf(detail, sizeof detail, "it answered at %s", clock_format(health->ok_s, ok));

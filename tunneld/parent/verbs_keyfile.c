@@ -81,7 +81,7 @@ static int take_targets(struct issue *issue, struct fault *fault)
 {
     struct text_list *targets = &issue->keyfile.allow_targets;
     for (size_t i = 0; i < issue->site->forward_count; i++) {
-        const struct grant *grant = &issue->site->forwards[i]->grant;
+        const struct grant *grant = issue->site->forwards[i]->grant;
         if (grant->enabled && add_text(targets, grant->target) != 0)
             return out_of_memory(fault);
     }
@@ -105,7 +105,7 @@ static int take_forwards(struct issue *issue, struct fault *fault)
     if (!keyfile->forwards)
         return out_of_memory(fault);
     for (size_t i = 0; i < issue->site->forward_count; i++) {
-        const struct grant *grant = &issue->site->forwards[i]->grant;
+        const struct grant *grant = issue->site->forwards[i]->grant;
         struct keyfile_forward *forward = &keyfile->forwards[keyfile->forward_count];
         if (!grant->enabled)
             continue;

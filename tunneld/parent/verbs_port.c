@@ -65,13 +65,14 @@ static json_t *answer(const char *site, const char *listen, const char *target)
 static void reply_grant(struct hub *hub, struct control_request *request,
                         const struct forward *forward)
 {
-    json_t *policy = policy_to_json(&forward->grant.policy);
+    json_t *policy = policy_to_json(&forward->grant->policy);
     char *text = json_object_size(policy) > 0 ? json_dumps(policy, JSON_COMPACT) : NULL;
     verb_done(hub, request, forward->site->row.name, "%s -> %s%s%s", forward->listen,
-              forward->grant.target, text ? " " : "", text ? text : "");
+              forward->grant->target, text ? " " : "", text ? text : "");
     free(text);
     json_decref(policy);
-    control_reply(request, answer(forward->site->row.name, forward->listen, forward->grant.target));
+    control_reply(request,
+                  answer(forward->site->row.name, forward->listen, forward->grant->target));
 }
 
 void verb_port_allow(struct hub *hub, struct control_request *request, const json_t *args)
@@ -130,7 +131,8 @@ void verb_port_set(struct hub *hub, struct control_request *request, const json_
     struct forward *forward = arg_forward(hub, request, args);
     if (!forward)
         return;
-    struct grant grant = forward->grant;
+    struct grant grant = {0};
+    grant_copy(&grant, forward->grant);
     if (!names_anything(args))
         control_refuse(request,
                        "nothing is named to change: name the target, the address or an item "
@@ -147,7 +149,8 @@ static void set_enabled(struct hub *hub, struct control_request *request, const 
     struct forward *forward = arg_forward(hub, request, args);
     if (!forward)
         return;
-    struct grant grant = forward->grant;
+    struct grant grant = {0};
+    grant_copy(&grant, forward->grant);
     grant.enabled = enabled;
     change_grant(hub, request, forward, &grant);
 }
@@ -169,7 +172,8 @@ void verb_port_remove(struct hub *hub, struct control_request *request, const js
     if (!forward)
         return;
     const char *site = forward->site->row.name;
-    struct grant grant = forward->grant;
+    struct grant grant = {0};
+    grant_copy(&grant, forward->grant);
     char listen[ENDPOINT_SIZE];
     (void)text_copy(listen, sizeof listen, forward->listen);
     if (grant_remove(forward, &fault) != 0) {

@@ -60,7 +60,7 @@ static void on_hang_up(uv_poll_t *poll, int status, int events)
     }
     int before = tracing_enter(visitor->forward->site);
     log_debug(KV("site", visitor->forward->site->row.name),
-              KV("forward", visitor->forward->grant.port), SAY("waiting visitor hung up"),
+              KV("forward", visitor->forward->grant->port), SAY("waiting visitor hung up"),
               KV("visitor", visitor->address),
               KV("waited_ms", clock_monotonic_ms() - visitor->since_ms));
     (void)log_scope(before);
