@@ -197,7 +197,8 @@ def _swarm_of_idle(bench, world, side, count):
 def measure_idle_memory(bench, world, side):
     count = bench.idle_sessions[0 if isinstance(side, Stock) else 1]
     before, swarm = _swarm_of_idle(bench, world, side, count)
-    after = settled_memory(side.hub, bench.settle_seconds)
+    # At rest: what the logins have left is given back with the first keepalive.
+    after = settled_memory(side.hub, bench.settle_seconds if isinstance(side, Stock) else bench.rest_seconds)
     values = {"idle_pss": (after[0] - before[0]) / count, "idle_dirty": (after[1] - before[1]) / count}
     if isinstance(side, Ours):
         values.update(_cost_of_idle(bench, side))
