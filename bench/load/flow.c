@@ -33,11 +33,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STREAMS_MAX 4000
-#define MIB         1048576.0
-#define REPORT_US   100000
-#define MANY        500 /* streams that would fill the machine's memory for TCP */
-#define SMALL_BYTES (64 << 10)
+#define STREAMS_MAX  4000
+#define MIB          1048576.0
+#define REPORT_US    100000
+#define MANY         500 /* streams that would fill the machine's memory for TCP */
+#define SMALL_BYTES  (64 << 10)
+#define OPEN_SECONDS 60
 
 static uint8_t bytes[1 << 20];
 
@@ -124,14 +125,21 @@ static void drain(int socket)
     free(room);
 }
 
+/* One of very many: says that it is there, and waits until all are. */
+static bool is_let_go(int socket)
+{
+    char byte = 0;
+
+    set_small(socket);
+    return send(socket, &byte, 1, MSG_NOSIGNAL) == 1 && recv(socket, &byte, 1, 0) == 1;
+}
+
 static void *answer(void *argument)
 {
     int socket = (int)(intptr_t)argument;
     char what;
 
-    if (recv(socket, &what, 1, 0) == 1) {
-        if (what == 'D' || what == 'U')
-            set_small(socket);
+    if (recv(socket, &what, 1, 0) == 1 && (islower(what) || is_let_go(socket))) {
         if (what == 'd' || what == 'D') {
             while (send(socket, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
                 ;
@@ -219,6 +227,32 @@ static void *feed(void *argument)
     return NULL;
 }
 
+static void exchange(int connection)
+{
+    char byte;
+
+    if (recv(connection, &byte, 1, 0) != 1)
+        die("the first exchange");
+}
+
+/* To open very many takes longer than to measure them, and so does what those before them have left
+ * under way. */
+static void begin_together(const struct visit *visits, int streams)
+{
+    const struct timeval long_enough = {.tv_sec = OPEN_SECONDS};
+
+    for (int i = 0; i < streams; i++) {
+        set_small(visits[i].socket);
+        (void)setsockopt(visits[i].socket, SOL_SOCKET, SO_RCVTIMEO, &long_enough,
+                         sizeof long_enough);
+        exchange(visits[i].socket);
+    }
+    for (int i = 0; i < streams; i++) {
+        if (send(visits[i].socket, "g", 1, MSG_NOSIGNAL) != 1)
+            die("sending");
+    }
+}
+
 static int throughput(char **words, char what, double seconds, int streams)
 {
     static struct visit visits[STREAMS_MAX];
@@ -226,11 +260,12 @@ static int throughput(char **words, char what, double seconds, int streams)
 
     for (int i = 0; i < streams; i++) {
         visits[i].socket = visit(words, (char)(streams < MANY ? what : toupper(what)));
-        set_patience(visits[i].socket);
-        if (streams >= MANY)
-            set_small(visits[i].socket);
         visits[i].seconds = seconds;
     }
+    if (streams >= MANY)
+        begin_together(visits, streams);
+    for (int i = 0; i < streams; i++)
+        set_patience(visits[i].socket);
     for (int i = 0; i < streams; i++) {
         if (pthread_create(&visits[i].thread, NULL, what == 'd' ? receive : feed, &visits[i]) != 0)
             die("a thread");
@@ -275,14 +310,6 @@ static int ping(char **words, size_t count)
 }
 
 /* --- short connections --- */
-
-static void exchange(int connection)
-{
-    char byte;
-
-    if (recv(connection, &byte, 1, 0) != 1)
-        die("the first exchange");
-}
 
 static void *come_and_go(void *argument)
 {
