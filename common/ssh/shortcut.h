@@ -8,6 +8,7 @@
 #define SSH_SHORTCUT_H
 
 #include <libssh/libssh.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct shortcut {
     void *owner;
 };
 
+/* Is this a libssh whose buffers may be gone past? */
+bool shortcut_is_known(void);
 /* The buffers between a session and its socket, and between a channel and its reader; NULL: not
  * known, as with a libssh that nobody has looked at.  They live as long as session and channel. */
 void shortcut_of_session(ssh_session session, ssh_buffer *received, ssh_buffer *to_send);
