@@ -144,3 +144,14 @@ void rest_turn_ends(struct rest *rest, ssh_session session,
     if (packets->in_packets != rest->in_packets)
         rest->awaiting = false;
 }
+
+void rest_note(struct rest *rest, const struct ssh_counter_struct *bytes, uint64_t now_ms)
+{
+    uint64_t moved = bytes->in_bytes + bytes->out_bytes;
+
+    if (moved - rest->since_bytes < REST_BYTES)
+        return;
+    rest->rested = false;
+    rest->since_ms = now_ms;
+    rest->since_bytes = moved;
+}

@@ -25,10 +25,12 @@ struct rest {
 /* Pure: `bytes` have moved by now.  True once for each rest: little has moved for REST_AFTER_MS. */
 bool rest_is_due(struct rest *rest, uint64_t bytes, uint64_t now_ms);
 
-/* Around a session's turn, outside of libssh's callbacks. */
+/* Around a session's turn, outside of libssh's callbacks; at its very end, what it has moved is
+ * noted, so that the first keepalive after a transfer finds a session at rest. */
 void rest_turn_begins(struct rest *rest, const struct ssh_counter_struct *bytes,
                       const struct ssh_counter_struct *packets, uint64_t now_ms);
 void rest_turn_ends(struct rest *rest, ssh_session session,
                     const struct ssh_counter_struct *packets, uint64_t now_ms);
+void rest_note(struct rest *rest, const struct ssh_counter_struct *bytes, uint64_t now_ms);
 
 #endif

@@ -311,6 +311,7 @@ void transport_turn(struct transport *transport)
     turn(transport);
     rest_turn_ends(&transport->rest, transport->session, &transport->messages, now_ms);
     push(transport);
+    rest_note(&transport->rest, &transport->counter, now_ms);
     if (!transport->closing && session_over(transport))
         session_reason(transport);
     transport->in_turn = false;

@@ -43,6 +43,19 @@ START_TEST(after_each_busy_time)
 }
 END_TEST
 
+START_TEST(what_a_turn_has_moved_is_no_later_traffic)
+{
+    struct ssh_counter_struct counter = {.in_bytes = 10 * REST_BYTES};
+
+    ck_assert(look(REST_AFTER_MS, 5000));
+    ck_assert(!look(1000, 100));
+    bytes = counter.in_bytes;
+    rest_note(&rest, &counter, now_ms);
+    ck_assert(!look(REST_AFTER_MS - 1, 100));
+    ck_assert(look(1, 100));
+}
+END_TEST
+
 START_TEST(never_while_it_is_busy)
 {
     for (int i = 0; i < 100; i++)
@@ -57,6 +70,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, after_the_login);
     tcase_add_test(tests, after_each_busy_time);
+    tcase_add_test(tests, what_a_turn_has_moved_is_no_later_traffic);
     tcase_add_test(tests, never_while_it_is_busy);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
