@@ -21,7 +21,7 @@ struct lap {
     struct transport_list kicked, ticking;
 };
 
-static LIST_HEAD(, lap) laps = LIST_HEAD_INITIALIZER(laps); /* one for each loop */
+static LIST_HEAD(lap_list, lap) laps = LIST_HEAD_INITIALIZER(laps); /* one for each loop */
 
 static void on_idle(uv_idle_t *idle)
 {

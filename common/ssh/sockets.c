@@ -18,7 +18,7 @@ struct sockets {
     sockets_event *on_event;
 };
 
-static LIST_HEAD(, sockets) all = LIST_HEAD_INITIALIZER(all);
+static LIST_HEAD(sockets_list, sockets) all = LIST_HEAD_INITIALIZER(all);
 
 /* With more than that, the loop tells again. */
 static void on_poll(uv_poll_t *poll, int status, int events)
