@@ -20,7 +20,7 @@ int grant_remember(struct site *site, const struct grant *grant)
 void grant_change(struct forward *forward, const struct grant *grant)
 {
     struct grant *before = forward->grant, *after = grant_keep(grant);
-    if (!after) {
+    if (after == NULL) {
         log_error(KV("site", forward->site->row.name), KV("forward", before->port),
                   SAY("out of service until the hub starts again: out of memory for its change"));
         before->enabled = false;
