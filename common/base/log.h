@@ -4,8 +4,9 @@
  *   log_info(KV("site", name), KV("forward", port), SAY("closed"), KV("bytes_in", n));
  *   2026-11-20T20:45:01.123Z info tunneld[1] site=hannover forward=8443 closed bytes_in=17
  *
- * Programs log, libraries return.  A line is one write(2) to standard error.  Values are quoted and escaped where they hold anything but plain
- * printable words: what a peer sent cannot forge a line.  Never key material, never a token.
+ * Programs log, libraries return.  A line is one write(2) to standard error.  Values are quoted and
+ * escaped where they hold anything but plain printable words: what a peer sent cannot forge a line.
+ * Never key material, never a token.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

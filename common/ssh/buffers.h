@@ -1,6 +1,6 @@
 /*
  * Functions of libssh's own interface that it calls itself, too: a shared library finds those of
- * the executable first.  For rest.c and shortcut.c; nobody else includes this.
+ * the executable first.  For rest.c, shortcut.c and wire.c; nobody else includes this.
  */
 #ifndef SSH_BUFFERS_H
 #define SSH_BUFFERS_H

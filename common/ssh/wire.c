@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "ssh/buffers.h"
 #include "ssh/shortcut.h"
 
 #define BLOCK_BYTES (256u << 10)
@@ -282,8 +283,6 @@ static int answer(struct wire *wire, struct pollfd *question)
 }
 
 /* --- the C library's names --- */
-
-#define INSTEAD_OF(name) __asm__(name) __attribute__((visibility("default")))
 
 ssize_t on_recv(int number, void *bytes, size_t length, int flags) INSTEAD_OF("recv");
 ssize_t on_send(int number, const void *bytes, size_t length, int flags) INSTEAD_OF("send");
