@@ -1,12 +1,15 @@
 /*
  * libssh copies each packet four times on its way out and clears a buffer twice, and three times on
- * its way in.  Some of that is done through functions of its own interface, ssh_buffer_add_data and
- * ssh_buffer_get_len, which are found in the executable first, as the functions in wire.c are:
+ * its way in.  Some of that is done through functions of its own interface, ssh_buffer_add_data,
+ * ssh_buffer_get_data and ssh_buffer_get_len, which are found in the executable first, as the
+ * functions in wire.c are:
  *
  * - Out, the encrypted packet is put in the socket's buffer, to be sent from there.  With nothing
  *   in that buffer, it is sent from where it is.
  * - In, a packet's bytes are put in the channel's buffer, which its reader is shown.  With nothing
  *   in that, the reader is shown them where they are, and then an empty buffer.
+ * - Before that they are copied out of the packet, by ssh_buffer_get_data.  They are left in it,
+ * and whoever is given the copy next, which is ssh_buffer_add_data, is given them there.
  * - A packet's header is put before its bytes, which moves them all, unless the buffer has read
  *   bytes at its beginning: so it gets some.
  *
@@ -27,6 +30,23 @@ static _Thread_local const struct shortcut *out;
 static _Thread_local struct shortcut *in;
 
 typedef int add_data(ssh_buffer buffer, const void *bytes, uint32_t length);
+typedef uint32_t get_data(ssh_buffer buffer, void *bytes, uint32_t length);
+
+/* How libssh reads a packet of a channel's bytes, and no other: so much at once. */
+static const uint32_t reads[] = {
+    1, /* how much it is padded */
+    1, /* CHANNEL_DATA */
+    4, /* the channel */
+    4, /* how many bytes follow */
+};
+
+static _Thread_local struct {
+    ssh_buffer packet;
+    size_t count;       /* of `reads` that it has seen */
+    const void *copy;   /* of its bytes, which was not made; NULL: none */
+    const uint8_t *are; /* where they are instead */
+    uint32_t length;
+} reading;
 
 static bool is_empty(ssh_buffer buffer)
 {
@@ -39,6 +59,50 @@ static void make_room(ssh_buffer buffer, add_data *add)
 
     if (add(buffer, room, sizeof room) == 0)
         (void)ssh_buffer_get_data(buffer, room, sizeof room);
+}
+
+static void note_read(ssh_buffer buffer, const uint8_t *bytes, uint32_t length)
+{
+    bool is_next = buffer == reading.packet && reading.count < sizeof reads / sizeof reads[0] &&
+                   length == reads[reading.count] && (reading.count != 1 || *bytes == CHANNEL_DATA);
+
+    reading.packet = buffer;
+    if (is_next)
+        reading.count++;
+    else
+        reading.count = length == reads[0] ? 1 : 0;
+}
+
+/* The packet stays as it is until the bytes have been added; nothing behind them is read. */
+static bool leave_in_packet(ssh_buffer buffer, const void *copy, uint32_t length)
+{
+    if (!in->past || buffer != reading.packet || reading.count < sizeof reads / sizeof reads[0] ||
+        length < SHORTCUT_BYTES || ssh_buffer_get_len(buffer) < length)
+        return false;
+    reading.count = 0;
+    reading.copy = copy;
+    reading.are = ssh_buffer_get(buffer);
+    reading.length = length;
+    return true;
+}
+
+uint32_t on_get_data(ssh_buffer buffer, void *bytes, uint32_t length)
+    INSTEAD_OF("ssh_buffer_get_data");
+
+uint32_t on_get_data(ssh_buffer buffer, void *bytes, uint32_t length)
+{
+    static get_data *get;
+
+    if (!get)
+        buffers_find("ssh_buffer_get_data", &get);
+    if (!in)
+        return get(buffer, bytes, length);
+    reading.copy = NULL;
+    if (leave_in_packet(buffer, bytes, length))
+        return length;
+    length = get(buffer, bytes, length);
+    note_read(buffer, bytes, length);
+    return length;
 }
 
 static size_t take(const struct shortcut *shortcut, ssh_buffer buffer, const void *bytes,
@@ -61,6 +125,9 @@ int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
         buffers_find("ssh_buffer_add_data", &add);
     if (!buffer || !bytes)
         return add(buffer, bytes, length);
+    if (bytes == reading.copy && length == reading.length)
+        bytes = reading.are;
+    reading.copy = NULL;
     if (out && length == 1 && *(const uint8_t *)bytes == CHANNEL_DATA && is_empty(buffer))
         make_room(buffer, add);
     taken = take(out, buffer, bytes, length);
@@ -131,6 +198,8 @@ void shortcut_out(const struct shortcut *shortcut)
 void shortcut_in(struct shortcut *shortcut)
 {
     in = shortcut;
+    reading.packet = NULL;
+    reading.copy = NULL;
 }
 
 #else
