@@ -1,8 +1,8 @@
 /*
  * libssh copies each packet four times on its way out and clears a buffer twice, and three times on
  * its way in.  Some of that is done through functions of its own interface, ssh_buffer_add_data,
- * ssh_buffer_get_data and ssh_buffer_get_len, which are found in the executable first, as the
- * functions in wire.c are:
+ * ssh_buffer_get_data and ssh_buffer_get_len, and by the C library's explicit_bzero.  They are
+ * found in the executable first, as the functions in wire.c are:
  *
  * - Out, the encrypted packet is put in the socket's buffer, to be sent from there.  With nothing
  *   in that buffer, it is sent from where it is.
@@ -12,6 +12,7 @@
  * and whoever is given the copy next, which is ssh_buffer_add_data, is given them there.
  * - A packet's header is put before its bytes, which moves them all, unless the buffer has read
  *   bytes at its beginning: so it gets some.
+ * - A packet is encrypted into a block of its own, which is wiped then as if it were a secret.
  *
  * Built with TUNNEL_WIRE off, or with a libssh whose buffers nobody has looked at, none of it.
  */
@@ -21,6 +22,9 @@
 #include "ssh/buffers.h"
 
 #ifdef TUNNEL_WIRE
+
+#include <stdlib.h>
+#include <string.h>
 
 #define CHANNEL_DATA 94 /* RFC 4254, 9: a packet of a channel's bytes begins with it */
 #define HEADER_ROOM  17 /* its header has 5 bytes, and what is encrypted begins aligned */
@@ -47,6 +51,9 @@ static _Thread_local struct {
     const uint8_t *are; /* where they are instead */
     uint32_t length;
 } reading;
+
+/* What libssh is about to send: the buffer that it has added to last has so many bytes. */
+static _Thread_local uint32_t packet_length;
 
 static bool is_empty(ssh_buffer buffer)
 {
@@ -136,10 +143,28 @@ int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
     if (taken == length)
         return 0;
     int code = add(buffer, (const uint8_t *)bytes + taken, length - (uint32_t)taken);
+    if (out)
+        packet_length = ssh_buffer_get_len(buffer);
     /* libssh frees a channel's buffer then. */
     if (code < 0 && in && in->past == buffer)
         in->past = NULL;
     return code;
+}
+
+/* --- wiping --- */
+
+void on_wipe(void *block, size_t length, size_t room) INSTEAD_OF("__explicit_bzero_chk");
+
+/* A block that is as long as the packet which libssh is about to send is a copy of it that libssh
+ * has just encrypted: what goes over the wire is no secret. */
+void on_wipe(void *block, size_t length, size_t room)
+{
+    if (length > room)
+        abort();
+    if (out && out->past && length >= SHORTCUT_BYTES && length == packet_length)
+        return;
+    memset(block, 0, length);
+    __asm__ volatile("" : : "r"(block) : "memory");
 }
 
 /* --- which buffers --- */
@@ -193,6 +218,7 @@ int shortcut_of_channel(ssh_channel channel, ssh_buffer *past)
 void shortcut_out(const struct shortcut *shortcut)
 {
     out = shortcut;
+    packet_length = 0;
 }
 
 void shortcut_in(struct shortcut *shortcut)

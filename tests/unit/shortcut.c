@@ -133,6 +133,54 @@ START_TEST(room_for_a_header)
 }
 END_TEST
 
+/* What libssh calls to wipe a block whose size the compiler does not know. */
+void wipe(void *block, size_t length, size_t room) __asm__("__explicit_bzero_chk");
+
+static bool is_wiped(size_t length)
+{
+    static const uint8_t zeroes[2 * sizeof bytes];
+    uint8_t block[2 * sizeof bytes];
+
+    memset(block, 1, sizeof block);
+    wipe(block, length, sizeof block);
+    ck_assert_uint_eq(block[length], 1);
+    return memcmp(block, zeroes, length) == 0;
+}
+
+/* A block as long as what is about to be sent is a copy of it, encrypted. */
+START_TEST(an_encrypted_packet_is_not_wiped)
+{
+    may_go = 0;
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, sizeof bytes), 0);
+    ck_assert(is_wiped(sizeof bytes));
+    ck_assert_int_eq(ssh_buffer_reinit(buffer), 0);
+    shortcut_out(&shortcut);
+    ck_assert(is_wiped(sizeof bytes));
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, sizeof bytes - 1), 0);
+    ck_assert(is_wiped(sizeof bytes));
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, 1), 0);
+    ck_assert(!is_wiped(sizeof bytes));
+    ck_assert(is_wiped(sizeof bytes - 1));
+    ck_assert(is_wiped(sizeof bytes + 1));
+    shortcut.past = NULL; /* a libssh that nobody has looked at */
+    ck_assert(is_wiped(sizeof bytes));
+    shortcut.past = buffer;
+    ck_assert(!is_wiped(sizeof bytes));
+    shortcut_out(NULL);
+    ck_assert(is_wiped(sizeof bytes));
+    shortcut_out(&shortcut);
+    ck_assert(is_wiped(sizeof bytes));
+}
+END_TEST
+
+START_TEST(short_ones_are_wiped)
+{
+    shortcut_out(&shortcut);
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, SHORTCUT_BYTES - 1), 0);
+    ck_assert(is_wiped(SHORTCUT_BYTES - 1));
+}
+END_TEST
+
 static void read_all(ssh_buffer packet, void *into, uint32_t length)
 {
     ck_assert_uint_eq(ssh_buffer_get_data(packet, into, length), length);
@@ -351,6 +399,8 @@ int main(void)
     tcase_add_test(group, others_are_left_alone);
     tcase_add_test(group, over_with_it);
     tcase_add_test(group, room_for_a_header);
+    tcase_add_test(group, an_encrypted_packet_is_not_wiped);
+    tcase_add_test(group, short_ones_are_wiped);
     tcase_add_loop_test(group, bytes_stay_in_their_packet, 0, 3);
     tcase_add_test(group, bytes_reach_other_buffers);
     tcase_add_test(group, what_is_no_data_is_copied);
