@@ -10,7 +10,8 @@
  * - EAGAIN, which would end libssh's session, is a send of no bytes.
  * - Small packets are gathered in a block of the same kind, and leave together at the turn's end.
  *
- * Built with TUNNEL_WIRE off, this file is empty of all that, and libssh asks the kernel itself.
+ * Built with TUNNEL_WIRE off, this file is empty of all that, and wireless.c is not: libssh asks
+ * the kernel itself.
  */
 #define _GNU_SOURCE
 #include "ssh/wire.h"
@@ -29,6 +30,7 @@
 #include <time.h>
 
 #include "ssh/buffers.h"
+#include "ssh/padding.h"
 #include "ssh/shortcut.h"
 
 #define BLOCK_BYTES (256u << 10)
@@ -456,78 +458,11 @@ int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32
     int taken;
 
     shortcut_out(wire ? &wire->out : NULL);
+    padding_from_pool(true);
     taken = ssh_channel_write(channel, bytes, length);
+    padding_from_pool(false);
     shortcut_out(NULL);
     return taken;
-}
-
-#else
-
-struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes, wire_kick *kick,
-                       void *owner)
-{
-    (void)session, (void)descriptor, (void)bytes, (void)kick, (void)owner;
-    return NULL;
-}
-
-void wire_close(struct wire *wire)
-{
-    (void)wire;
-}
-
-void wire_note(struct wire *wire, bool readable, bool writable)
-{
-    (void)wire, (void)readable, (void)writable;
-}
-
-size_t wire_held(const struct wire *wire)
-{
-    (void)wire;
-    return 0;
-}
-
-size_t wire_coming(const struct wire *wire)
-{
-    (void)wire;
-    return 0;
-}
-
-void wire_expect_more(struct wire *wire, bool more)
-{
-    (void)wire, (void)more;
-}
-
-void wire_gather(struct wire *wire)
-{
-    (void)wire;
-}
-
-void wire_may_wait(struct wire *wire, bool may_wait)
-{
-    (void)wire, (void)may_wait;
-}
-
-void wire_hurry(struct wire *wire)
-{
-    (void)wire;
-}
-
-bool wire_is_full(const struct wire *wire)
-{
-    (void)wire;
-    return false;
-}
-
-bool wire_push(struct wire *wire, bool all)
-{
-    (void)wire, (void)all;
-    return true;
-}
-
-int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length)
-{
-    (void)wire;
-    return ssh_channel_write(channel, bytes, length);
 }
 
 #endif

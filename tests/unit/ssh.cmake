@@ -11,6 +11,7 @@ target_link_options(stream_allocations PRIVATE -Wl,--wrap=malloc,--wrap=calloc,-
 unit_test(stream_ends ssh_pair)
 unit_test(stream_window ssh_pair)
 if(TUNNEL_WIRE)
+  unit_test(padding ssh_relay)
   unit_test(shortcut ssh_pair)
   unit_test(wire ssh_pair)
 endif()

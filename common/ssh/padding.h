@@ -1,0 +1,14 @@
+/*
+ * The random bytes that end each packet (RFC 4253, 6), asked for by the kibibyte and not by the
+ * dozen: that takes libcrypto a twentieth of a packet's time.  Between padding.c and wire.c; nobody
+ * else includes this.
+ */
+#ifndef SSH_PADDING_H
+#define SSH_PADDING_H
+
+#include <stdbool.h>
+
+/* Until it is off, and in this thread only. */
+void padding_from_pool(bool on);
+
+#endif
