@@ -194,6 +194,7 @@ void flow_push(struct transport *transport)
 static void speaks(struct transport *transport, struct stream *stream)
 {
     transport->speaker = stream;
+    transport->spoken_bytes = 0;
     transport->in = (struct shortcut){stream ? stream->past : NULL, flow_take, transport};
 }
 
@@ -208,17 +209,20 @@ void flow_forget(struct stream *stream)
 }
 
 /* Of one stream's packets that come in a row, the kernel makes segments that are as large as can
- * be. */
+ * be.  Where many have their turns, the next packet is another's: to keep the last of each back
+ * would take one call more for each, to send it after all. */
 static int more_to_come(struct stream *stream, size_t length)
 {
     struct transport *transport = stream->transport;
     bool more = transport->in_turn && transport->speaker == stream &&
+                transport->spoken_bytes >= TURN_LEAST &&
                 wire_coming(transport->wire) >= length + TURN_PACKET;
 
     if (transport->corked != stream)
         flow_push(transport);
     if (transport->speaker != stream)
         speaks(transport, stream);
+    transport->spoken_bytes += length;
     transport->corked = more ? stream : NULL;
     return more ? MSG_MORE : 0;
 }
@@ -243,10 +247,10 @@ size_t flow_receive(struct stream *stream, const void *data, size_t length)
 
     window_used(&stream->window, stream->taken + length - stream->buffered);
     stream->taken = 0;
-    if (before == 0) {
-        used = write_socket(stream, bytes, length, more_to_come(stream, length));
+    if (before == 0)
         stream->waiting_max = may_come + BUFFERED_MAX;
-    }
+    if (before == 0 && length > 0) /* else flow_take has sent all */
+        used = write_socket(stream, bytes, length, more_to_come(stream, length));
     if (used < length) {
         used += set_aside(stream, bytes + used, length - used);
         stream_touch(stream);

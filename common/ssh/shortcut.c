@@ -6,6 +6,8 @@
  *
  * - Out, the encrypted packet is put in the socket's buffer, to be sent from there.  With nothing
  *   in that buffer, it is sent from where it is.
+ * - So are libssh's own small packets, such as window adjusts.  After each that it sends itself, it
+ *   asks whether the socket takes more, and tells all channels of the session that it does.
  * - In, a packet's bytes are put in the channel's buffer, which its reader is shown.  With nothing
  *   in that, the reader is shown them where they are, and then an empty buffer.
  * - Before that they are copied out of the packet, by ssh_buffer_get_data.  They are left in it,
@@ -30,7 +32,7 @@
 #define HEADER_ROOM  17 /* its header has 5 bytes, and what is encrypted begins aligned */
 
 /* Other threads have none. */
-static _Thread_local const struct shortcut *out;
+static _Thread_local const struct shortcut *out, *small;
 static _Thread_local struct shortcut *in;
 
 typedef int add_data(ssh_buffer buffer, const void *bytes, uint32_t length);
@@ -115,9 +117,19 @@ uint32_t on_get_data(ssh_buffer buffer, void *bytes, uint32_t length)
 static size_t take(const struct shortcut *shortcut, ssh_buffer buffer, const void *bytes,
                    uint32_t length)
 {
-    if (!shortcut || shortcut->past != buffer || length < SHORTCUT_BYTES || !is_empty(buffer))
+    if (!shortcut || shortcut->past != buffer || !is_empty(buffer))
         return 0;
     return shortcut->take(shortcut->owner, bytes, length);
+}
+
+static size_t take_any(ssh_buffer buffer, const void *bytes, uint32_t length)
+{
+    size_t taken;
+
+    if (length < SHORTCUT_BYTES)
+        return take(small, buffer, bytes, length);
+    taken = take(out, buffer, bytes, length);
+    return taken > 0 ? taken : take(in, buffer, bytes, length);
 }
 
 int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
@@ -137,9 +149,7 @@ int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
     reading.copy = NULL;
     if (out && length == 1 && *(const uint8_t *)bytes == CHANNEL_DATA && is_empty(buffer))
         make_room(buffer, add);
-    taken = take(out, buffer, bytes, length);
-    if (taken == 0)
-        taken = take(in, buffer, bytes, length);
+    taken = take_any(buffer, bytes, length);
     if (taken == length)
         return 0;
     int code = add(buffer, (const uint8_t *)bytes + taken, length - (uint32_t)taken);
@@ -221,6 +231,11 @@ void shortcut_out(const struct shortcut *shortcut)
     packet_length = 0;
 }
 
+void shortcut_small(const struct shortcut *shortcut)
+{
+    small = shortcut;
+}
+
 void shortcut_in(struct shortcut *shortcut)
 {
     in = shortcut;
@@ -248,6 +263,11 @@ int shortcut_of_channel(ssh_channel channel, ssh_buffer *past)
 }
 
 void shortcut_out(const struct shortcut *shortcut)
+{
+    (void)shortcut;
+}
+
+void shortcut_small(const struct shortcut *shortcut)
 {
     (void)shortcut;
 }

@@ -32,6 +32,8 @@ int shortcut_of_channel(ssh_channel channel, ssh_buffer *past);
 
 /* Used while a channel is written to, and while packets are read; NULL ends it. */
 void shortcut_out(const struct shortcut *shortcut);
+/* The same for the small packets that libssh writes of its own accord. */
+void shortcut_small(const struct shortcut *shortcut);
 void shortcut_in(struct shortcut *shortcut);
 
 #endif

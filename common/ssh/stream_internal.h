@@ -67,6 +67,7 @@ struct transport {
     uint64_t probe_bytes;  /* the counter when the answer was last looked for */
 
     struct stream *speaker; /* whose bytes came last */
+    uint64_t spoken_bytes;  /* of them without another's between them */
     struct shortcut in;     /* for its next bytes */
     struct stream *corked;  /* the kernel waits for more of them */
 

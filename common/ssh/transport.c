@@ -308,7 +308,9 @@ void transport_turn(struct transport *transport)
 
     transport->in_turn = true;
     rest_turn_begins(&transport->rest, &transport->counter, &transport->messages, now_ms);
+    wire_enter(transport->wire);
     turn(transport);
+    wire_enter(NULL);
     rest_turn_ends(&transport->rest, transport->session, &transport->messages, now_ms);
     push(transport);
     rest_note(&transport->rest, &transport->counter, now_ms);

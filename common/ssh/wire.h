@@ -46,6 +46,9 @@ bool wire_push(struct wire *wire, bool all);
 /* Was something not sent that was to be?  It is with the next push. */
 bool wire_is_full(const struct wire *wire);
 
+/* Until it is called with NULL, libssh's small packets come here without libssh's asking for the
+ * socket's leave, which costs a look at all channels of the session. */
+void wire_enter(struct wire *wire);
 /* ssh_channel_write, with one copy less where the socket takes the packet at once. */
 int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length);
 

@@ -47,6 +47,7 @@ static void teardown(void)
 {
     shortcut_in(NULL);
     shortcut_out(NULL);
+    shortcut_small(NULL);
     ssh_buffer_free(buffer);
 }
 
@@ -112,6 +113,19 @@ START_TEST(over_with_it)
     ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, sizeof bytes), 0);
     ck_assert_uint_eq(asked, 0);
     holds(bytes, sizeof bytes);
+}
+END_TEST
+
+START_TEST(small_ones_have_their_own)
+{
+    shortcut_small(&shortcut);
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, SHORTCUT_BYTES - 1), 0);
+    ck_assert_uint_eq(went_length, SHORTCUT_BYTES - 1);
+    holds(bytes, 0);
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes, SHORTCUT_BYTES), 0);
+    ck_assert_int_eq(ssh_buffer_add_data(buffer, bytes + SHORTCUT_BYTES, 1), 0);
+    ck_assert_uint_eq(asked, 1);
+    holds(bytes, SHORTCUT_BYTES + 1);
 }
 END_TEST
 
@@ -387,6 +401,51 @@ START_TEST(of_a_real_session)
 }
 END_TEST
 
+static unsigned told;
+
+static int on_told(ssh_session session, ssh_channel channel, uint32_t window, void *userdata)
+{
+    (void)session, (void)channel, (void)window, (void)userdata;
+    told++;
+    return 0;
+}
+
+static void pass(struct ssh_pair *pair, size_t size)
+{
+    static uint8_t lump[65536];
+    size_t sent = 0, received = 0;
+    ssize_t moved;
+
+    while (received < size) {
+        moved = sent < size ? send(pair->tunnels->visitor, lump, sizeof lump, MSG_NOSIGNAL) : 0;
+        sent += moved > 0 ? (size_t)moved : 0;
+        ssh_pair_step(pair, false);
+        moved = recv(pair->tunnels->target, lump, sizeof lump, 0);
+        received += moved > 0 ? (size_t)moved : 0;
+    }
+}
+
+/* Who receives announces windows all the time: libssh would tell each channel of a session that it
+ * may write again, each time. */
+START_TEST(no_channel_hears_of_a_window_adjust)
+{
+    struct ssh_pair pair;
+    uint64_t said;
+
+    memset(&pair, 0, sizeof pair);
+    ssh_pair_open(&pair);
+    ssh_pair_tunnels(&pair, 1, false);
+    pass(&pair, 1u << 20);
+    pair.tunnels->site->callbacks.channel_write_wontblock_function = on_told;
+    said = pair.site.transport->messages.out_packets;
+    told = 0;
+    pass(&pair, 8u << 20);
+    ck_assert_uint_ge(pair.site.transport->messages.out_packets, said + 4);
+    ck_assert_uint_eq(told, 0);
+    ssh_pair_close(&pair);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shortcut");
@@ -398,6 +457,7 @@ int main(void)
     tcase_add_test(group, nothing_overtakes);
     tcase_add_test(group, others_are_left_alone);
     tcase_add_test(group, over_with_it);
+    tcase_add_test(group, small_ones_have_their_own);
     tcase_add_test(group, room_for_a_header);
     tcase_add_test(group, an_encrypted_packet_is_not_wiped);
     tcase_add_test(group, short_ones_are_wiped);
@@ -407,6 +467,7 @@ int main(void)
     if (shortcut_is_known()) {
         tcase_add_test(group, of_a_real_session);
         tcase_add_loop_test(group, real_bytes_stay_in_their_packet, 0, 3);
+        tcase_add_test(group, no_channel_hears_of_a_window_adjust);
     }
     suite_add_tcase(suite, group);
     return suite_run(suite);
