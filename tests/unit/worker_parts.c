@@ -1,7 +1,9 @@
-/* The parts of a worker that need no process: the index and the settings. */
+/* The parts of a worker that need no process: the index, the settings, and when a deadline is. */
+#define _GNU_SOURCE
 #include <string.h>
 
 #include "suite.h"
+#include "worker/deadlines.h"
 #include "worker/index.h"
 #include "worker/settings.h"
 
@@ -94,6 +96,22 @@ START_TEST(bad_settings_change_nothing)
 }
 END_TEST
 
+START_TEST(a_deadline_is_never_early_and_long_ones_come_together)
+{
+    for (uint64_t now_ms = 5000; now_ms < 5300; now_ms += 7) {
+        uint64_t soon_ms = deadline_tick(now_ms, 9999) * DEADLINES_TICK_MS - now_ms;
+        uint64_t later_ms = deadline_tick(now_ms, 30000) * DEADLINES_TICK_MS - now_ms;
+
+        ck_assert(soon_ms > 9999 && soon_ms <= 9999 + 100);
+        ck_assert(later_ms > 30000 && later_ms <= 30000 + 300);
+    }
+    for (uint64_t now_ms = 1; now_ms < 300; now_ms++)
+        ck_assert_uint_eq(deadline_tick(now_ms - 1, 30000), deadline_tick(now_ms, 30000));
+    ck_assert_uint_ne(deadline_tick(299, 30000), deadline_tick(300, 30000));
+    ck_assert_uint_ne(deadline_tick(99, 100), deadline_tick(100, 100));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("worker_parts");
@@ -104,6 +122,7 @@ int main(void)
     tcase_add_test(group, settings_replace_those_they_name);
     tcase_add_loop_test(group, bad_settings_change_nothing, 0,
                         (int)(sizeof BAD_SETTINGS / sizeof *BAD_SETTINGS));
+    tcase_add_test(group, a_deadline_is_never_early_and_long_ones_come_together);
     suite_add_tcase(suite, group);
     return suite_run(suite);
 }

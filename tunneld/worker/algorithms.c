@@ -9,6 +9,8 @@
 #define _GNU_SOURCE
 #include "worker/algorithms.h"
 
+#include "ssh/mac.h"
+
 #define KEY_EXCHANGES "curve25519-sha256,curve25519-sha256@libssh.org"
 #define CIPHERS                                                                                    \
     "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"                 \
@@ -97,6 +99,7 @@ int algorithms_bind(const char *pem, bool legacy_mac, ssh_bind *out, struct faul
         ssh_bind_free(bind);
         return -1;
     }
+    mac_prepare();
     *out = bind;
     return 0;
 }

@@ -76,10 +76,19 @@ void deadlines_close(struct deadlines *deadlines)
         uv_close((uv_handle_t *)&deadlines->timer, NULL);
 }
 
+uint64_t deadline_tick(uint64_t now_ms, uint64_t delay_ms)
+{
+    uint64_t tick = (now_ms + delay_ms) / DEADLINES_TICK_MS + 1;
+
+    if (delay_ms < DEADLINES_LONG_MS)
+        return tick;
+    return (tick + DEADLINES_TOGETHER - 1) / DEADLINES_TOGETHER * DEADLINES_TOGETHER;
+}
+
 void deadline_set(struct peer *peer, uint64_t delay_ms)
 {
     struct deadlines *deadlines = &peer->office->deadlines;
-    uint64_t tick = (uv_now(&peer->office->loop) + delay_ms) / DEADLINES_TICK_MS + 1;
+    uint64_t tick = deadline_tick(uv_now(&peer->office->loop), delay_ms);
 
     deadline_clear(peer);
     peer->due_tick = tick;

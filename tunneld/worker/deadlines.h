@@ -10,8 +10,10 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#define DEADLINES_TICK_MS 100
-#define DEADLINES_SLOTS   1024 /* later ones stay in their slot for another round */
+#define DEADLINES_TICK_MS  100
+#define DEADLINES_SLOTS    1024  /* later ones stay in their slot for another round */
+#define DEADLINES_LONG_MS  10000 /* who waits for so long waits for others, too */
+#define DEADLINES_TOGETHER 3     /* ticks whose long deadlines share a wake-up */
 
 struct peer;
 LIST_HEAD(deadline_slot, peer);
@@ -28,7 +30,9 @@ void deadlines_open(struct deadlines *deadlines, uv_loop_t *loop);
 /* The peers' own are cleared by then. */
 void deadlines_close(struct deadlines *deadlines);
 
-/* In place of the one that is set: peer_overdue in `delay_ms`, at the tick after that. */
+/* Pure: at which tick a deadline is looked at, always after it has passed. */
+uint64_t deadline_tick(uint64_t now_ms, uint64_t delay_ms);
+/* In place of the one that is set: peer_overdue in `delay_ms`, at that tick. */
 void deadline_set(struct peer *peer, uint64_t delay_ms);
 void deadline_clear(struct peer *peer);
 
