@@ -22,10 +22,22 @@ void output_json(FILE *out, const json_t *data)
     fputc('\n', out);
 }
 
+/* Nearly all that is printed; other characters are looked at one by one. */
+static size_t plain_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length] >= 0x20 && text[length] < 0x7f)
+        length++;
+    return length;
+}
+
 size_t output_text(FILE *out, const char *text)
 {
-    size_t width = 0, left = strlen(text);
-    while (left > 0) {
+    size_t width = plain_length(text);
+    if (out && width > 0)
+        fwrite(text, 1, width, out);
+    text += width;
+    for (size_t left = strlen(text); left > 0; width++) {
         uint32_t character;
         size_t length = text_utf8_decode(text, left, &character);
         bool shown = length > 0 && text_is_printable(character);
@@ -37,15 +49,18 @@ size_t output_text(FILE *out, const char *text)
             fputc('?', out);
         text += length;
         left -= length;
-        width++;
     }
     return width;
 }
 
 static void pad(FILE *out, size_t from, size_t to)
 {
-    for (; from < to; from++)
-        fputc(' ', out);
+    static const char blanks[] = "                                        ";
+    while (from < to) {
+        size_t count = to - from < sizeof(blanks) - 1 ? to - from : sizeof(blanks) - 1;
+        fwrite(blanks, 1, count, out);
+        from += count;
+    }
 }
 
 static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)

@@ -4,12 +4,13 @@
 #define _GNU_SOURCE
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #define FIRST_SECOND (-62135596800) /* 0001-01-01T00:00:00Z */
 #define LAST_SECOND  253402300799   /* 9999-12-31T23:59:59Z */
+
+static const char form[] = "0000-00-00T00:00:00Z";
 
 static int64_t milliseconds(clockid_t clock)
 {
@@ -40,6 +41,14 @@ int64_t clock_wall_s(void)
     return clock_wall_ms() / 1000;
 }
 
+/* The last `count` digits of a number that has no more, with zeros before them.  Lists of thousands
+ * of times are written with it; strftime does not pad years before 1000 either. */
+static void write_digits(char *text, size_t count, int number)
+{
+    for (; count > 0; number /= 10)
+        text[--count] = (char)('0' + number % 10);
+}
+
 char *clock_format(int64_t wall_s, char text[CLOCK_TEXT_SIZE])
 {
     if (wall_s < FIRST_SECOND)
@@ -49,11 +58,13 @@ char *clock_format(int64_t wall_s, char text[CLOCK_TEXT_SIZE])
     time_t seconds = (time_t)wall_s;
     struct tm utc;
     gmtime_r(&seconds, &utc);
-    /* Not strftime: its %Y does not pad years before 1000. */
-    snprintf(text, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ",
-             (unsigned)(utc.tm_year + 1900) % 10000, (unsigned)(utc.tm_mon + 1) % 100,
-             (unsigned)utc.tm_mday % 100, (unsigned)utc.tm_hour % 100, (unsigned)utc.tm_min % 100,
-             (unsigned)utc.tm_sec % 100);
+    memcpy(text, form, sizeof form);
+    write_digits(text, 4, utc.tm_year + 1900);
+    write_digits(text + 5, 2, utc.tm_mon + 1);
+    write_digits(text + 8, 2, utc.tm_mday);
+    write_digits(text + 11, 2, utc.tm_hour);
+    write_digits(text + 14, 2, utc.tm_min);
+    write_digits(text + 17, 2, utc.tm_sec);
     return text;
 }
 
@@ -68,7 +79,6 @@ static int digits(const char *text, size_t at, size_t count)
 
 bool clock_parse(const char *text, int64_t *wall_s)
 {
-    static const char form[] = "0000-00-00T00:00:00Z";
     if (strlen(text) != sizeof form - 1)
         return false;
     for (size_t i = 0; i < sizeof form - 1; i++) {

@@ -104,20 +104,54 @@ int frames_next(struct frames *frames, json_t **object, struct fault *fault)
     return 1;
 }
 
+#define LINE_BYTES 512 /* at first */
+
+/* A line that is being written. */
+struct writing {
+    char *text;
+    size_t used, size;
+};
+
+/* Not realloc: it would leave the old block unwiped. */
+static int make_room(struct writing *writing, size_t wanted)
+{
+    size_t size = writing->size;
+    while (size < wanted)
+        size *= 2;
+    char *text = malloc(size);
+    if (!text)
+        return -1;
+    memcpy(text, writing->text, writing->used);
+    secret_wipe(writing->text, writing->used);
+    free(writing->text);
+    writing->text = text;
+    writing->size = size;
+    return 0;
+}
+
+static int on_dumped(const char *bytes, size_t length, void *owner)
+{
+    struct writing *writing = owner;
+    size_t wanted = writing->used + length + 2; /* the newline, and the end */
+    if (wanted > writing->size && make_room(writing, wanted) < 0)
+        return -1;
+    memcpy(writing->text + writing->used, bytes, length);
+    writing->used += length;
+    return 0;
+}
+
 char *frame_text(const json_t *object, size_t *length)
 {
-    size_t wanted = json_dumpb(object, NULL, 0, JSON_COMPACT);
-    if (wanted == 0)
+    struct writing writing = {.text = malloc(LINE_BYTES), .size = LINE_BYTES};
+    if (!writing.text)
         return NULL;
-    char *text = malloc(wanted + 2);
-    if (!text)
-        return NULL;
-    if (json_dumpb(object, text, wanted, JSON_COMPACT) != wanted) {
-        free(text);
+    if (json_dump_callback(object, on_dumped, &writing, JSON_COMPACT) != 0) {
+        secret_wipe(writing.text, writing.used);
+        free(writing.text);
         return NULL;
     }
-    text[wanted] = '\n';
-    text[wanted + 1] = '\0';
-    *length = wanted + 1;
-    return text;
+    writing.text[writing.used] = '\n';
+    writing.text[writing.used + 1] = '\0';
+    *length = writing.used + 1;
+    return writing.text;
 }

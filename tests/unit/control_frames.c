@@ -148,6 +148,27 @@ START_TEST(nothing_is_kept_between_lines)
 }
 END_TEST
 
+/* However often the room for it had to grow. */
+START_TEST(text_may_be_long)
+{
+    static char word[3000];
+    for (size_t count = 0; count < sizeof(word) - 1; count++) {
+        memset(word, 'x', count);
+        json_t *object = json_pack("{s:s}", "word", word);
+        char *expected = json_dumps(object, JSON_COMPACT);
+        size_t length = 0;
+        char *text = frame_text(object, &length);
+        ck_assert_uint_eq(length, strlen(expected) + 1);
+        ck_assert_uint_eq(strlen(text), length);
+        ck_assert_mem_eq(text, expected, length - 1);
+        ck_assert_int_eq(text[length - 1], '\n');
+        free(text);
+        free(expected);
+        json_decref(object);
+    }
+}
+END_TEST
+
 START_TEST(text_ends_with_one_newline)
 {
     json_t *object = json_pack("{s:s}", "a", "b\nc");
@@ -176,6 +197,7 @@ int main(void)
     tcase_add_test(tests, a_taken_line_is_wiped);
     tcase_add_test(tests, nothing_is_kept_between_lines);
     tcase_add_test(tests, text_ends_with_one_newline);
+    tcase_add_test(tests, text_may_be_long);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

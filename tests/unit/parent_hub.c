@@ -119,6 +119,41 @@ START_TEST(site_comes_online)
 }
 END_TEST
 
+/* What `site list` shows is the first of the keys of `site show`. */
+static void check_key_shown(const json_t *row, const char *name, bool has_one)
+{
+    ck_assert_str_eq(json_string_value(json_object_get(row, "name")), name);
+    json_t *site = hub_call("site.show", "{s:s}", "name", name);
+    const json_t *first = json_array_get(json_object_get(site, "keys"), 0);
+    const json_t *shown = json_object_get(row, "key");
+    ck_assert_int_eq(json_is_string(shown), has_one);
+    ck_assert(json_equal(shown, json_object_get(site, "key")));
+    if (has_one)
+        ck_assert(json_equal(shown, json_object_get(first, "fingerprint")));
+    json_decref(site);
+}
+
+START_TEST(the_list_shows_the_key_of_each_site)
+{
+    struct public_key others[] = {test_key(2), test_key(3)};
+    uint64_t sid = begin_with_site("");
+    site_make("aachen");
+    site_make("bremen");
+    site_make("kassel");
+    site_enrol(worker, "kassel", &others[0]);
+    /* Of two keys the current one. */
+    ck_assert_int_eq((int)session_rotate(worker, sid, &others[1])->code, VERDICT_GRANTED);
+    json_t *rows = hub_call("site.list", NULL);
+    ck_assert_uint_eq(json_array_size(rows), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const char *name = json_string_value(json_object_get(json_array_get(rows, i), "name"));
+        check_key_shown(json_array_get(rows, i), name, name[0] == 'h' || name[0] == 'k');
+    }
+    json_decref(rows);
+    harness_stop();
+}
+END_TEST
+
 START_TEST(strangers_are_refused_alike)
 {
     struct public_key other = test_key(2);
@@ -750,6 +785,7 @@ int main(int count, char **arguments)
     TCase *cases = tcase_create("hub");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, site_comes_online);
+    tcase_add_test(cases, the_list_shows_the_key_of_each_site);
     tcase_add_test(cases, strangers_are_refused_alike);
     tcase_add_test(cases, grants_decide);
     tcase_add_test(cases, listener_in_use_is_said);

@@ -33,23 +33,7 @@ static const char *site_state(const struct site *site)
     return site->row.last_seen_s != 0 ? "offline" : "never";
 }
 
-static void on_first_key(void *owner, const struct key_row *row)
-{
-    json_t **key = owner;
-    if (!*key)
-        *key = json_string(row->fingerprint);
-}
-
-/* The current key, or else the pending one. */
-static json_t *site_key(const struct site *site)
-{
-    json_t *key = NULL;
-    if (store_keys(site->hub->store, site->row.id, on_first_key, &key, NULL) != 0 || !key)
-        return json_null();
-    return key;
-}
-
-json_t *row_site(const struct site *site)
+json_t *row_site(const struct site *site, const char *key)
 {
     const struct session *session = site_main_session(site);
     json_int_t forwards = 0;
@@ -58,7 +42,7 @@ json_t *row_site(const struct site *site)
     int64_t seen_s = site->serving_count > 0 ? clock_wall_s() : site->row.last_seen_s;
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I}", "name",
                      site->row.name, "state", site_state(site), "enabled", (int)site->row.enabled,
-                     "key", site_key(site), "session",
+                     "key", json_words(key), "session",
                      session ? json_integer((json_int_t)session->id) : json_null(), "forwards",
                      forwards, "grants", (json_int_t)site->forward_count, "last_seen",
                      json_time(seen_s), "last_reason", json_words(site->row.last_reason), "created",

@@ -10,7 +10,8 @@
 #include "parent/sites.h"
 
 /* Each NULL when out of memory. */
-json_t *row_site(const struct site *site);
+/* `key`: the fingerprint that is shown, "" if there is none. */
+json_t *row_site(const struct site *site, const char *key);
 json_t *row_keyfile(const struct keyfile_row *keyfile);
 json_t *row_port(const struct forward *forward);
 json_t *row_session(const struct session *session);

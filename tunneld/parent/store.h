@@ -80,6 +80,9 @@ int store_key_find(struct store *store, const struct public_key *key, struct key
 int store_keys(struct store *store, int64_t site,
                void (*on_key)(void *owner, const struct key_row *row), void *owner,
                struct fault *fault) MUST_CHECK;
+/* Those of all sites, by the site's id, of each the current one first. */
+int store_all_keys(struct store *store, void (*on_key)(void *owner, const struct key_row *row),
+                   void *owner, struct fault *fault) MUST_CHECK;
 /* Binds the key as pending and the keyfile to it; refused (-1) unless the keyfile is open.  It
  * takes the place of one that the site itself wanted. */
 int store_key_bind(struct store *store, int64_t site, const struct public_key *key,

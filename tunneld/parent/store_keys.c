@@ -100,6 +100,15 @@ int store_keys(struct store *store, int64_t site,
     return rows < 0 ? -1 : 0;
 }
 
+int store_all_keys(struct store *store, void (*on_key)(void *owner, const struct key_row *row),
+                   void *owner, struct fault *fault)
+{
+    struct keys_walk walk = {on_key, owner};
+    int rows = store_query(store, fault, on_key_row, &walk,
+                           "SELECT " KEY_COLUMNS " ORDER BY keys.site, keys.state DESC", "");
+    return rows < 0 ? -1 : 0;
+}
+
 static bool take_keyfile(struct store *store, int64_t site, const char *keyfile,
                          const char *fingerprint, const char *from, int64_t now_s,
                          struct fault *fault)

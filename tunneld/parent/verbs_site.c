@@ -1,5 +1,9 @@
 /* Control verbs about sites. */
 #define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
 #include "parent/rotation.h"
 #include "parent/rows.h"
 #include "parent/tracing.h"
@@ -31,13 +35,61 @@ void verb_site_add(struct hub *hub, struct control_request *request, const json_
     reply_name(request, name);
 }
 
+/* The key that is shown of each site, its current one or else the pending one: asked of the store
+ * for all sites at once, in the order of their ids. */
+struct shown_keys {
+    struct shown_key {
+        int64_t site;
+        char fingerprint[FINGERPRINT_SIZE];
+    } * items;
+    size_t count, size;
+};
+
+static void on_shown_key(void *owner, const struct key_row *row)
+{
+    struct shown_keys *keys = owner;
+    if (keys->count > 0 && keys->items[keys->count - 1].site == row->site)
+        return;
+    if (keys->count == keys->size) {
+        size_t size = keys->size > 0 ? 2 * keys->size : 64;
+        struct shown_key *items = reallocarray(keys->items, size, sizeof *items);
+        if (!items)
+            return;
+        keys->items = items;
+        keys->size = size;
+    }
+    struct shown_key *key = &keys->items[keys->count++];
+    key->site = row->site;
+    memcpy(key->fingerprint, row->fingerprint, sizeof key->fingerprint);
+}
+
+static int compare_sites(const void *left, const void *right)
+{
+    int64_t a = ((const struct shown_key *)left)->site, b = ((const struct shown_key *)right)->site;
+    return (a > b) - (a < b);
+}
+
+static const char *shown_key_of(const struct shown_keys *keys, const struct site *site)
+{
+    const struct shown_key wanted = {.site = site->row.id};
+    const struct shown_key *found = keys->count > 0 ? bsearch(&wanted, keys->items, keys->count,
+                                                              sizeof *keys->items, compare_sites)
+                                                    : NULL;
+    return found ? found->fingerprint : "";
+}
+
 void verb_site_list(struct hub *hub, struct control_request *request, const json_t *args)
 {
     (void)args;
+    struct fault fault = {""};
+    struct shown_keys keys = {NULL, 0, 0};
     json_t *list = json_array();
     const struct site *site;
+    if (store_all_keys(hub->store, on_shown_key, &keys, &fault) != 0)
+        log_warning(SAY("the sites' keys cannot be read"), KV("reason", fault.text));
     TAILQ_FOREACH(site, &hub->sites, entry)
-    (void)json_array_append_new(list, row_site(site));
+    (void)json_array_append_new(list, row_site(site, shown_key_of(&keys, site)));
+    free(keys.items);
     control_reply(request, list);
 }
 
@@ -88,10 +140,12 @@ void verb_site_show(struct hub *hub, struct control_request *request, const json
     const struct site *site = arg_site(hub, request, args, "name");
     if (!site)
         return;
-    json_t *data = row_site(site), *keys = json_array(), *keyfiles = json_array();
+    json_t *keys = json_array(), *keyfiles = json_array();
     int rc = store_keys(hub->store, site->row.id, on_key, keys, &fault);
     if (rc == 0)
         rc = store_keyfiles(hub->store, site->row.id, on_keyfile, keyfiles, &fault);
+    const json_t *shown = json_object_get(json_array_get(keys, 0), "fingerprint");
+    json_t *data = row_site(site, json_is_string(shown) ? json_string_value(shown) : "");
     (void)json_object_set_new(data, "log_level", json_words(tracing_level_name(site)));
     (void)json_object_set_new(data, "keys", keys);
     (void)json_object_set_new(data, "keyfiles", keyfiles);
