@@ -5,7 +5,7 @@ import time
 
 from .figures import is_plausible, summary, verdict
 from .rows import BY_KEY, FIGURES
-from .sides import GCM, Ours, Plain, Stock, label_of, openssh_version
+from .sides import GCM, Ours, Plain, Relays, Stock, label_of, openssh_version
 from .world import Failed, World
 
 
@@ -39,7 +39,7 @@ class Bench:
         self.versions = {"openssh": openssh_version()}
         if tree:
             self.versions["debian13"] = openssh_version(tree)
-        self.labels = {"plain": Plain.label, "openssh": label_of(self.versions["openssh"])}
+        self.labels = {"plain": Plain.label, Relays.key: Relays.label, "openssh": label_of(self.versions["openssh"])}
         self.labels["keepalive"] = self.labels["openssh"] + ", probes each 30 s"
         self.labels["openssh-gcm"] = label_of(self.versions["openssh"], GCM)
         if tree:
@@ -55,6 +55,8 @@ class Bench:
     def make_side(self, world, key, agent=True):
         if key == "plain":
             return Plain(world)
+        if key == Relays.key:
+            return Relays(world)
         if key == "ours":
             return Ours(world, agent)
         if key == "keepalive":

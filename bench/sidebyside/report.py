@@ -10,7 +10,7 @@ from .figures import ratio, three_digits, times_better
 from .rows import BY_KEY, FIGURES
 
 SETTINGS = ("net.core.wmem_max", "net.core.rmem_max", "net.ipv4.tcp_wmem", "net.ipv4.tcp_rmem")
-COLOURS = {"plain": "#7f7f7f", "openssh": "#d62728", "openssh-gcm": "#ff9896", "debian13": "#9467bd",
+COLOURS = {"plain": "#7f7f7f", "relays": "#8c564b", "openssh": "#d62728", "openssh-gcm": "#ff9896", "debian13": "#9467bd",
            "debian13-gcm": "#c5b0d5", "keepalive": "#bcbd22", "ours": "#1f77b4"}
 
 

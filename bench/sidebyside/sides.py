@@ -46,6 +46,22 @@ class Plain(Side):
         self.address, self.port = world.target_address, TARGET_PORT
 
 
+class Relays(Side):
+    """As many hops as a tunnel has, and nothing else."""
+
+    key, label = "relays", "two plain relays"
+    port = 6000
+
+    def __init__(self, world):
+        self.hub = self._start(world, self.port, self.port + 1)
+        self.agent = self._start(world, self.port + 1, TARGET_PORT)
+        self.wait_open(world)
+
+    @staticmethod
+    def _start(world, port, target):
+        return world.start([world.programs["relay"], "127.0.0.1", str(port), str(target)], world.near)
+
+
 def keys(world):
     """A host key and a key for root, once for a world."""
     for name in ("host", "key"):
