@@ -67,6 +67,11 @@ static const int common[] = {
     SCMP_SYS(exit_group),
 };
 
+/* What relaying needs besides: a worker can make no socket that listens, but it is lent some. */
+static const int relaying[] = {
+    SCMP_SYS(accept4),
+};
+
 /* What resolving and dialling needs besides. */
 static const int dialling[] = {
     /* the Internet; `socket` has rules of its own */
@@ -192,9 +197,14 @@ static int install(int (*more)(scmp_filter_ctx filter))
     return code;
 }
 
+static int keep_relaying(scmp_filter_ctx filter)
+{
+    return keep(filter, relaying, sizeof relaying / sizeof *relaying);
+}
+
 int filter_install_relaying(void)
 {
-    return install(NULL);
+    return install(keep_relaying);
 }
 
 int filter_install_dialling(void)

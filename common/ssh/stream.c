@@ -299,6 +299,11 @@ void stream_abort(struct stream *stream, const char *reason)
     stream_touch(stream);
 }
 
+int stream_socket(const struct stream *stream)
+{
+    return stream->socket;
+}
+
 uint64_t stream_from_socket_bytes(const struct stream *stream)
 {
     return stream->from_socket_bytes;

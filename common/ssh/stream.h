@@ -74,6 +74,8 @@ void stream_abort(struct stream *stream, const char *reason);
  * inside a libssh callback. */
 void stream_drop_channel(struct transport *transport, ssh_channel channel);
 
+/* Its TCP side, borrowed. */
+int stream_socket(const struct stream *stream);
 uint64_t stream_from_socket_bytes(const struct stream *stream);
 uint64_t stream_from_channel_bytes(const struct stream *stream);
 

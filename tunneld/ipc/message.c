@@ -65,7 +65,7 @@ static const struct shape {
     bool descriptor;
     uint32_t fields;
 } shapes[MESSAGE_TYPE_END] = {
-    [MESSAGE_HELLO] = {"HELLO", TO_WORKER, false, HAS(KEY) | HAS(DATA) | HAS(COUNT)},
+    [MESSAGE_HELLO] = {"HELLO", TO_WORKER, false, HAS(CID) | HAS(KEY) | HAS(DATA) | HAS(COUNT)},
     [MESSAGE_SESSION] = {"SESSION", TO_WORKER, true, HAS(SID) | HAS(PEER)},
     [MESSAGE_REPLY] = {"REPLY", TO_WORKER, false,
                        HAS(REQUEST) | HAS(CODE) | HAS(PORT) | HAS(TEXT) | HAS(DATA)},
@@ -83,6 +83,9 @@ static const struct shape {
                         HAS(SID) | HAS(PORT) | HAS(RATE_IN) | HAS(RATE_OUT) | HAS(TIMEOUT_MS)},
     [MESSAGE_ATTACH] = {"ATTACH", TO_WORKER, true, HAS(REQUEST) | HAS(CID)},
     [MESSAGE_LOG] = {"LOG", TO_WORKER, false, HAS(SID) | HAS(TEXT)},
+    [MESSAGE_LISTEN] = {"LISTEN", TO_WORKER, true,
+                        HAS(SID) | HAS(PORT) | HAS(ADDRESS) | HAS(TIMEOUT_MS)},
+    [MESSAGE_UNLISTEN] = {"UNLISTEN", TO_WORKER, false, HAS(SID) | HAS(PORT)},
     [MESSAGE_DIAL] = {"DIAL", TO_WORKER, false,
                       HAS(REQUEST) | HAS(ADDRESS) | HAS(PORT) | HAS(TIMEOUT_MS)},
     [MESSAGE_ABANDON] = {"ABANDON", TO_WORKER, false, HAS(REQUEST)},
@@ -103,6 +106,11 @@ static const struct shape {
     [MESSAGE_OPENED] = {"OPENED", TO_PARENT, false, HAS(CID) | HAS(CODE) | HAS(TEXT)},
     [MESSAGE_CLOSED] = {"CLOSED", TO_PARENT, false,
                         HAS(CID) | HAS(CODE) | HAS(BYTES_IN) | HAS(BYTES_OUT) | HAS(TEXT)},
+    [MESSAGE_VISITOR] = {"VISITOR", TO_PARENT, true,
+                         HAS(CID) | HAS(SID) | HAS(PORT) | HAS(CODE) | HAS(PEER)},
+    [MESSAGE_VISITED] = {"VISITED", TO_PARENT, false,
+                         HAS(SID) | HAS(PORT) | HAS(COUNT) | HAS(BYTES_IN) | HAS(BYTES_OUT) |
+                             HAS(PEER) | HAS(TEXT)},
     [MESSAGE_ALIVE] = {"ALIVE", TO_PARENT, false, HAS(SID) | HAS(RTT_US)},
     [MESSAGE_STATS] = {"STATS", TO_PARENT, false, HAS(DATA)},
     [MESSAGE_GONE] = {"GONE", TO_PARENT, false, HAS(SID) | HAS(TEXT)},

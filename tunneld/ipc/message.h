@@ -23,9 +23,13 @@
 #define MESSAGE_KEY_MAX   16384 /* the host key's PEM, or a peer's public key blob */
 #define MESSAGE_WIRE_MAX  (64 * 1024)
 
+/* A worker numbers the visitors that it accepts itself from its own number times this on. */
+#define VISITOR_IDS UINT64_C(1000000000)
+
 enum message_type {
     /* parent -> worker */
-    MESSAGE_HELLO = 1, /* key: host key (PEM), data: settings (JSON), count: worker number */
+    MESSAGE_HELLO = 1, /* key: host key (PEM), data: settings (JSON), count: worker number, cid:
+                          where its own numbers of connections begin */
     MESSAGE_SESSION,   /* sid, peer, descriptor: a stranger's connection, accepted */
     MESSAGE_REPLY,     /* request, code (enum verdict), port, text: reason for people, data */
     MESSAGE_SNAPSHOT,  /* sid, generation, flags (MESSAGE_LAST), data: piece of a JSON line */
@@ -43,6 +47,9 @@ enum message_type {
     MESSAGE_ATTACH,    /* request (of an OPEN), cid (0: not counted here), descriptor: a socket to
                           what was asked for */
     MESSAGE_LOG,       /* sid, text: level of that session's log lines; "": as all others */
+    MESSAGE_LISTEN, /* sid, port, address, timeout_ms as in CONNECT; descriptor: a listening socket,
+                       whose visitors the worker accepts itself */
+    MESSAGE_UNLISTEN, /* sid, port: no longer */
     /* parent -> dialer, beside HELLO (no key), SETTINGS and DRAIN */
     MESSAGE_DIAL,    /* request, address: host, port, timeout_ms: for resolving, and again for
                         connecting */
@@ -63,6 +70,11 @@ enum message_type {
     MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
     MESSAGE_CLOSED,    /* cid, code: GRANTED if OPENED was held back, bytes_in, bytes_out,
                           text: reason */
+    MESSAGE_VISITOR,   /* cid (the worker's own), sid, port, peer, code: GRANTED if the site has
+                          answered, descriptor: a visitor that the worker has accepted; the parent may
+                          CLOSE it, and then knows nothing of it.  Then OPENED, CLOSED as of others */
+    MESSAGE_VISITED,   /* sid, port, peer, count: duration in ms, bytes_in, bytes_out, text: reason:
+                          such a visitor was served so shortly that the parent was not told before */
     MESSAGE_ALIVE,     /* sid, rtt_us */
     MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
     MESSAGE_GONE,      /* sid, text: reason */

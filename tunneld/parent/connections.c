@@ -37,18 +37,19 @@ struct site *connection_site(const struct connection *connection)
     return connection->outbound ? connection->outbound->site : NULL;
 }
 
-static struct connection *connection_new(struct forward *forward, int descriptor,
-                                         const char *visitor, unsigned tries)
+static struct connection *connection_new(struct forward *forward, struct session *session,
+                                         uint64_t id, int descriptor, const char *visitor,
+                                         unsigned tries)
 {
-    struct hub *hub = forward->site->hub;
+    struct hub *hub = session->hub;
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
         return NULL;
     *connection = (struct connection){
-        .id = ++hub->last_id,
+        .id = id,
         .hub = hub,
-        .worker = forward->session->worker,
-        .session = forward->session,
+        .worker = session->worker,
+        .session = session,
         .forward = forward,
         .descriptor = descriptor,
         .tries = tries,
@@ -57,10 +58,16 @@ static struct connection *connection_new(struct forward *forward, int descriptor
         .since_ms = clock_monotonic_ms(),
     };
     (void)text_copy(connection->visitor, sizeof connection->visitor, visitor);
-    if (registry_add(&hub->connections, connection) == 0)
-        return connection;
-    free(connection);
-    return NULL;
+    if (registry_add(&hub->connections, connection) != 0) {
+        free(connection);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&hub->connection_list, connection, entry);
+    TAILQ_INSERT_TAIL(&session->connections, connection, of_session);
+    TAILQ_INSERT_TAIL(&forward->connections, connection, of_forward);
+    forward->connection_count++;
+    connection->worker->connection_count++;
+    return connection;
 }
 
 void connection_opened_by(struct connection *connection, struct session *opener)
@@ -85,7 +92,8 @@ char *connection_visitor(const struct connection *connection, char text[CONNECTI
 void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries,
                       struct open *open)
 {
-    struct connection *connection = connection_new(forward, descriptor, visitor, tries);
+    struct connection *connection = connection_new(
+        forward, forward->session, ++forward->site->hub->last_id, descriptor, visitor, tries);
     if (!connection) {
         forward_error(forward, "out of memory");
         open_refuse(open, "busy: the hub is out of memory");
@@ -94,11 +102,6 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     }
     connection->open = open;
     open_connects(open, connection);
-    TAILQ_INSERT_TAIL(&connection->hub->connection_list, connection, entry);
-    TAILQ_INSERT_TAIL(&connection->session->connections, connection, of_session);
-    TAILQ_INSERT_TAIL(&forward->connections, connection, of_forward);
-    forward->connection_count++;
-    connection->worker->connection_count++;
     struct message message;
     message_init(&message, MESSAGE_CONNECT);
     message.cid = connection->id;
@@ -107,8 +110,7 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     (void)text_copy(message.address, sizeof message.address, forward->asked);
     (void)text_copy(message.peer, sizeof message.peer, connection->visitor);
     unsigned char header[PROXY_HEADER_MAX];
-    uint64_t timeout_ms = forward->grant->policy.connect_timeout_ms;
-    message.timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_TIMEOUT_MS;
+    message.timeout_ms = forward_connect_timeout_ms(forward);
     message.data = header;
     message.data_length =
         forward_header(forward, connection->visitor, connection->opener, descriptor, header);
@@ -324,6 +326,21 @@ static void grant(struct connection *connection)
     target_answered(&forward->health);
 }
 
+int connection_accepted(struct forward *forward, struct session *session,
+                        const struct message *message, int descriptor)
+{
+    struct connection *connection =
+        connection_new(forward, session, message->cid, descriptor, message->peer, 0);
+    if (!connection) {
+        forward_error(forward, "out of memory");
+        tcp_reset(descriptor);
+        return -1;
+    }
+    if (message->code == VERDICT_GRANTED)
+        grant(connection);
+    return 0;
+}
+
 static bool awaits_opened(const struct connection *connection)
 {
     return connection->state == CONNECTION_OPENING && connection->descriptor >= 0;
@@ -370,6 +387,25 @@ static void count_bytes(struct connection *connection, uint64_t in, uint64_t out
     }
     connection->bytes_in = in;
     connection->bytes_out = out;
+}
+
+void connection_was(struct forward *forward, struct session *session, const struct message *message)
+{
+    struct connection connection = {
+        .id = ++session->hub->last_id,
+        .hub = session->hub,
+        .session = session,
+        .forward = forward,
+        .descriptor = -1,
+        .port = forward->grant->port,
+        .since_ms = clock_monotonic_ms() - message->count,
+    };
+    char reason[REASON_SIZE];
+    peer_text(reason, sizeof reason, message->text);
+    (void)text_copy(connection.visitor, sizeof connection.visitor, message->peer);
+    grant(&connection);
+    count_bytes(&connection, message->bytes_in, message->bytes_out);
+    log_closed(&connection, reason);
 }
 
 int connection_on_closed(struct connection *connection, const struct message *message,

@@ -46,6 +46,13 @@ bool connections_have_room(const struct hub *hub);
 /* Hands a visitor to the forward's session.  Takes the descriptor.  `open`: it is an operator. */
 void connection_start(struct forward *forward, int descriptor, const char *visitor, unsigned tries,
                       struct open *open);
+/* VISITOR: one that the session's worker has accepted.  Takes the descriptor.  -1: out of memory.
+ */
+int connection_accepted(struct forward *forward, struct session *session,
+                        const struct message *message, int descriptor) MUST_CHECK;
+/* VISITED: one that came and went. */
+void connection_was(struct forward *forward, struct session *session,
+                    const struct message *message);
 /* It belongs to that operator's session from now on, or (NULL) to none. */
 void connection_opened_by(struct connection *connection, struct session *opener);
 /* "192.0.2.7:50122", "alice@192.0.2.7:50122". */

@@ -11,6 +11,7 @@
 #include "parent/connections.h"
 #include "parent/forwards.h"
 #include "parent/identify.h"
+#include "parent/lending.h"
 #include "parent/opens.h"
 #include "parent/peer_text.h"
 #include "parent/publish.h"
@@ -71,6 +72,14 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_REFUSAL] = {.session = session_on_refusal, .states = IN_ANY},
     [MESSAGE_ALIVE] = {.session = session_on_alive, .states = IN_ANY},
     [MESSAGE_GONE] = {.session = session_on_gone, .states = IN_ANY, .closing = true},
+    [MESSAGE_VISITOR] = {.session = lending_on_visitor,
+                         .states = IN(SESSION_UP),
+                         .site_only = true,
+                         .closing = true},
+    [MESSAGE_VISITED] = {.session = lending_on_visited,
+                         .states = IN(SESSION_UP),
+                         .site_only = true,
+                         .closing = true},
     [MESSAGE_OPENED] = {.connection = connection_on_opened},
     [MESSAGE_CLOSED] = {.connection = connection_on_closed},
 };
@@ -115,6 +124,9 @@ static int to_connection(const struct rule *rule, struct worker *worker,
     struct connection *connection = registry_find(&worker->hub->connections, message->cid);
     if (check)
         return target_check_on_message(check, message, fault);
+    /* It says so of a visitor of its own, before it has read that we do not take it. */
+    if (!connection && message->cid / VISITOR_IDS == worker->number)
+        return 0;
     if (!connection || connection->worker != worker)
         return fault_set(fault, "%s about connection %llu, which is not its own",
                          message_name(message->type), (unsigned long long)message->cid);
@@ -142,10 +154,6 @@ static void handle(struct worker *worker, struct message *message)
     int rc;
     log_trace(KV("worker", worker->number), SAY(message_name(message->type)),
               KV("session", message->sid), KV("connection", message->cid));
-    if (message->descriptor >= 0) /* the dialer alone sends some */
-        (void)close(message->descriptor);
-    if (worker->state == WORKER_ENDING)
-        return;
     if (rule->session)
         rc = to_session(rule, worker, message, &fault);
     else if (rule->connection)
@@ -161,6 +169,9 @@ static void handle(struct worker *worker, struct message *message)
 void dispatch_message(struct worker *worker, struct message *message)
 {
     int before = tracing_enter(subject_of(worker, message));
-    handle(worker, message);
+    if (worker->state != WORKER_ENDING)
+        handle(worker, message);
+    if (message->descriptor >= 0) /* who wants to keep it has a duplicate */
+        (void)close(message->descriptor);
     (void)log_scope(before);
 }

@@ -14,13 +14,15 @@
 #include "base/kept_text.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/lending.h"
 #include "parent/sessions.h"
 #include "parent/sites.h"
 #include "parent/tracing.h"
 #include "parent/waiting.h"
 #include "parent/workers.h"
 
-#define RECHECK_S 60 /* the wall clock may jump */
+#define RECHECK_S          60    /* the wall clock may jump */
+#define CONNECT_TIMEOUT_MS 30000 /* unless a grant says otherwise */
 
 /* "address:port"; zero if it is none. */
 static struct host_port split(const char *visitor)
@@ -109,6 +111,12 @@ size_t forward_header(const struct forward *forward, const char *visitor,
 }
 
 /* --- the worker --- */
+
+uint64_t forward_connect_timeout_ms(const struct forward *forward)
+{
+    uint64_t own_ms = forward->grant->policy.connect_timeout_ms;
+    return own_ms != 0 ? own_ms : CONNECT_TIMEOUT_MS;
+}
 
 void forward_tell_policy(struct forward *forward)
 {
@@ -219,4 +227,5 @@ void forward_regrant(struct forward *forward, const struct grant *before)
     forward_rehold(forward);
     forward_move(forward);
     forward_tell_policy(forward);
+    lending_mind(forward);
 }

@@ -8,8 +8,6 @@
 #include "parent/forwards.h"
 #include "parent/proxy_protocol.h"
 
-#define CONNECT_TIMEOUT_MS 30000 /* for a target to answer, unless its grant says otherwise */
-
 /* A visitor came ("address:port"), to be connected or to wait.  A refusal is counted and logged;
  * resetting is the caller's. */
 enum policy_verdict forward_admit(struct forward *forward, const char *visitor) MUST_CHECK;
@@ -23,6 +21,8 @@ const char *forward_reason_to_cut(const struct forward *forward, const char *vis
 size_t forward_header(const struct forward *forward, const char *visitor,
                       const struct session *opener, int descriptor,
                       unsigned char out[PROXY_HEADER_MAX]);
+/* How long its target may take to answer. */
+uint64_t forward_connect_timeout_ms(const struct forward *forward);
 /* Tells the publisher's worker what the connections share. */
 void forward_tell_policy(struct forward *forward);
 

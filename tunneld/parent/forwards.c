@@ -15,12 +15,14 @@
 #include "base/log.h"
 #include "parent/connections.h"
 #include "parent/enforce.h"
+#include "parent/lending.h"
 #include "parent/peer_text.h"
 #include "parent/sessions.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
 #include "parent/tracing.h"
 #include "parent/waiting.h"
+#include "parent/workers.h"
 
 static const char *const state_names[] = {
     [FORWARD_PUBLISHED] = "published", [FORWARD_WAITING] = "waiting",
@@ -190,6 +192,7 @@ static void lose_publisher(struct forward *forward, const char *reason)
 {
     if (!forward->session)
         return;
+    lending_end(forward);
     forward->session = NULL;
     forward->site->hub->published_count--;
     event_say(forward->site->hub, "forward.withdrawn", forward->site->row.name, NULL, NULL,
@@ -198,6 +201,7 @@ static void lose_publisher(struct forward *forward, const char *reason)
 
 static void deafen(struct forward *forward)
 {
+    lending_end(forward);
     tcp_listener_close(forward->listener);
     forward->listener = NULL;
 }
@@ -245,9 +249,11 @@ static int set_hold(struct forward *forward)
 
 void forward_hold(struct forward *forward, const char *reason)
 {
+    bool lives = forward->session && forward->session->worker->pipe;
     lose_publisher(forward, reason);
     forward->held_ms = clock_monotonic_ms();
-    if (forward->site->hub->stopping || hold_ms(forward) == 0 || set_hold(forward) != 0)
+    if (forward->site->hub->stopping || hold_ms(forward) == 0 || set_hold(forward) != 0 ||
+        (forward->listener && tcp_listener_take_back(forward->listener, lives) != 0))
         forward_withdraw(forward, reason);
 }
 
@@ -272,6 +278,8 @@ void forward_move(struct forward *forward)
         forward_withdraw(forward, fault.text);
     else if (forward->session && forward->session->following)
         forward_hold(forward, "the grant's address changed");
+    else
+        lending_mind(forward);
 }
 
 void forwards_hold_session(struct session *session, const char *reason)

@@ -17,10 +17,11 @@ TAILQ_HEAD(visitor_list, visitor);
 struct forward {
     struct site *site;             /* its owner */
     LIST_ENTRY(forward) same_port; /* hub->forwards_by_port; while the site lists it */
-    struct grant *grant; /* owned; see grant_keep */
+    struct grant *grant;           /* owned; see grant_keep */
     char listen[ENDPOINT_SIZE];
     struct tcp_listener *listener; /* NULL: not bound */
     struct session *session;       /* that publishes it; NULL: nobody */
+    bool lent;                     /* its worker accepts the visitors (parent/lending.h) */
     char asked[ENDPOINT_SIZE];     /* the bind address as the session asked for it */
     struct timeout *hold;          /* set while the publisher is away */
     uint64_t held_ms;              /* since when */

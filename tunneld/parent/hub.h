@@ -18,7 +18,7 @@
 #include "parent/registry.h"
 #include "parent/store.h"
 #include "parent/target_checks.h"
-#include "parent/timeout.h"
+#include "net/timeout.h"
 
 #define HUB_PATH_SIZE    4096
 #define CONFINEMENT_SIZE 128

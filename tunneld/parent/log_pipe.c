@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_output.h"
-#include "parent/timeout.h"
+#include "net/timeout.h"
 
 #define PAUSE_MS      100
 #define TELL_AGAIN_MS 60000

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/enforce.h"
+#include "parent/lending.h"
 #include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/tracing.h"
@@ -82,6 +83,7 @@ static void publish_now(struct session *session, const struct publish_request *r
     session_serve(session);
     session_reply_port(session, request->request, forward->grant->port);
     forward_tell_policy(forward);
+    lending_mind(forward);
     visitors_connect(forward);
 }
 

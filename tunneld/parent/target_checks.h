@@ -13,7 +13,7 @@
 #include "ipc/message.h"
 #include "parent/registry.h"
 #include "parent/store.h"
-#include "parent/timeout.h"
+#include "net/timeout.h"
 
 struct forward;
 struct hub;

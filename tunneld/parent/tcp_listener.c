@@ -1,6 +1,7 @@
 /*
- * A listening TCP socket on the loop.  It accepts in bounded turns, and pauses when the process
- * has no descriptors left, because the kernel keeps such a socket readable.
+ * A listening TCP socket on the loop, which may be lent to a process that accepts on it in this
+ * one's place.  Whoever has it may keep it, so what is taken back is a new socket at the same
+ * address, and the old one is ended for all who have it.
  */
 #define _GNU_SOURCE
 #include "parent/tcp_listener.h"
@@ -10,36 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "parent/port_holder.h"
-#include "parent/timeout.h"
 
-#define ACCEPTS_PER_TURN 64
-#define PAUSE_MS         100
-#define COMPLAIN_MS      1000
-#define BACKLOG          4096
-#define LITERAL_SIZE     64 /* an address literal, perhaps with its scope */
+#define BACKLOG      4096
+#define LITERAL_SIZE 64 /* an address literal, perhaps with its scope */
 
 struct tcp_listener {
-    uv_poll_t poll;
-    struct timeout *pause;
+    uv_loop_t *loop;
+    struct acceptor *acceptor; /* NULL: lent */
     int descriptor;
-    uint64_t complained_ms;
-    tcp_accepted *accepted;
+    acceptor_accepted *accepted;
     void *owner;
     char address[LITERAL_SIZE];
     uint16_t port;
     char text[LITERAL_SIZE + 10];
 };
-
-void tcp_reset(int descriptor)
-{
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-    (void)close(descriptor);
-}
 
 bool tcp_has_v6(void)
 {
@@ -78,13 +65,16 @@ static int bind_fault(const char *address, uint16_t port, int error, struct faul
 }
 
 /* A bound socket, or -1 with errno. */
-static int bound_socket(const struct sockaddr_storage *address, socklen_t length, bool v6_only)
+static int bound_socket(const struct sockaddr_storage *address, socklen_t length, bool v6_only,
+                        bool beside)
 {
     int descriptor = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0)
         return -1;
     int yes = 1, only = v6_only;
     (void)setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (beside)
+        (void)setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
     if (address->ss_family == AF_INET6)
         (void)setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
     if (bind(descriptor, (const struct sockaddr *)address, length) == 0 &&
@@ -102,7 +92,7 @@ static int bind_literal(const char *address, uint16_t port, bool v6_only, struct
     socklen_t length;
     if (address_from_literal(address, port, &storage, &length, fault) != 0)
         return -1;
-    int descriptor = bound_socket(&storage, length, v6_only);
+    int descriptor = bound_socket(&storage, length, v6_only, false);
     bool no_v6 = descriptor < 0 && storage.ss_family == AF_INET6 && !v6_only &&
                  strcmp(address, "::") == 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
     if (no_v6)
@@ -110,55 +100,6 @@ static int bind_literal(const char *address, uint16_t port, bool v6_only, struct
     if (descriptor < 0)
         return bind_fault(address, port, errno, fault);
     return descriptor;
-}
-
-static void on_acceptable(uv_poll_t *poll, int status, int events);
-
-static void resume(void *owner)
-{
-    struct tcp_listener *listener = owner;
-    (void)uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
-}
-
-static void pause_accepting(struct tcp_listener *listener, int error)
-{
-    uint64_t now = clock_monotonic_ms();
-    if (listener->complained_ms == 0 || now - listener->complained_ms >= COMPLAIN_MS) {
-        log_warning(KV("listen", listener->text), SAY("accepting pauses"),
-                    KV("reason", strerror(error)));
-        listener->complained_ms = now;
-    }
-    (void)uv_poll_stop(&listener->poll);
-    if (timeout_set(listener->poll.loop, &listener->pause, PAUSE_MS, resume, listener) != 0)
-        resume(listener);
-}
-
-static bool is_shortage(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
-static void on_acceptable(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct tcp_listener *listener = poll->data;
-    for (int i = 0; i < ACCEPTS_PER_TURN && listener->descriptor >= 0; i++) {
-        struct sockaddr_storage peer;
-        socklen_t length = sizeof peer;
-        int descriptor = accept4(listener->descriptor, (struct sockaddr *)&peer, &length,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (descriptor >= 0) {
-            listener->accepted(listener->owner, descriptor, (struct sockaddr *)&peer);
-            continue;
-        }
-        int error = errno;
-        if (is_shortage(error))
-            pause_accepting(listener, error);
-        /* Other errors belong to a connection that broke in the queue (accept(2)). */
-        if (error != EINTR && error != ECONNABORTED)
-            return;
-    }
 }
 
 static void name_listener(struct tcp_listener *listener)
@@ -173,43 +114,101 @@ static void name_listener(struct tcp_listener *listener)
                     host_port_format(host, listener->port, text));
 }
 
-static void on_close(uv_handle_t *handle)
+static int start_accepting(struct tcp_listener *listener)
 {
-    free(handle->data);
+    return acceptor_open(listener->loop, listener->descriptor, listener->text, listener->accepted,
+                         listener->owner, &listener->acceptor);
 }
 
 int tcp_listener_open(uv_loop_t *loop, const char *address, uint16_t port, bool v6_only,
-                      tcp_accepted *accepted, void *owner, struct tcp_listener **out,
+                      acceptor_accepted *accepted, void *owner, struct tcp_listener **out,
                       struct fault *fault)
 {
     int descriptor = bind_literal(address, port, v6_only, fault);
     if (descriptor < 0)
         return -1;
     struct tcp_listener *listener = calloc(1, sizeof *listener);
-    if (!listener || uv_poll_init(loop, &listener->poll, descriptor) != 0) {
+    if (listener)
+        *listener = (struct tcp_listener){
+            .loop = loop, .descriptor = descriptor, .accepted = accepted, .owner = owner};
+    if (!listener || start_accepting(listener) != 0) {
         free(listener);
         (void)close(descriptor);
         return fault_set(fault, "cannot listen on %s port %u: out of memory", address,
                          (unsigned)port);
     }
-    listener->poll.data = listener;
-    listener->descriptor = descriptor;
-    listener->accepted = accepted;
-    listener->owner = owner;
     name_listener(listener);
-    (void)uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
     *out = listener;
     return 0;
 }
 
 void tcp_listener_close(struct tcp_listener *listener)
 {
-    if (!listener || listener->descriptor < 0)
+    if (!listener)
         return;
-    timeout_clear(&listener->pause);
-    uv_close((uv_handle_t *)&listener->poll, on_close);
+    acceptor_close(listener->acceptor);
+    (void)shutdown(listener->descriptor, SHUT_RDWR); /* for whom it was lent to, too */
     (void)close(listener->descriptor);
-    listener->descriptor = -1;
+    free(listener);
+}
+
+int tcp_listener_lend(struct tcp_listener *listener)
+{
+    acceptor_close(listener->acceptor);
+    listener->acceptor = NULL;
+    return listener->descriptor;
+}
+
+/* A second socket where the first still listens. */
+static int bind_beside(int old)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address, size = sizeof(int);
+    int only = 0, no = 0, yes = 1;
+    if (getsockname(old, (struct sockaddr *)&address, &length) != 0)
+        return -1;
+    (void)getsockopt(old, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size); /* or not IPv6 */
+    (void)setsockopt(old, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    int fresh = bound_socket(&address, length, only != 0, true);
+    (void)setsockopt(fresh >= 0 ? fresh : old, SOL_SOCKET, SO_REUSEPORT, &no, sizeof no);
+    return fresh;
+}
+
+/* Whoever has come to the old socket is taken; who comes between the last look and its end is
+ * reset.  The listener may be closed in the handler. */
+static void empty_and_end(int old, acceptor_accepted *accepted, void *owner)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    int descriptor;
+    while ((descriptor = accept4(old, (struct sockaddr *)&peer, &length,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        accepted(owner, descriptor, (struct sockaddr *)&peer);
+        length = sizeof peer;
+    }
+    (void)shutdown(old, SHUT_RDWR); /* of all its duplicates */
+    (void)close(old);
+}
+
+int tcp_listener_take_back(struct tcp_listener *listener, bool renew)
+{
+    acceptor_accepted *accepted = listener->accepted;
+    void *owner = listener->owner;
+    int old = listener->descriptor, fresh = -1;
+    if (listener->acceptor)
+        return 0;
+    if (renew)
+        fresh = bind_beside(old);
+    if (fresh >= 0)
+        listener->descriptor = fresh;
+    if (start_accepting(listener) != 0) {
+        if (fresh >= 0)
+            (void)close(old);
+        return -1;
+    }
+    if (fresh >= 0)
+        empty_and_end(old, accepted, owner);
+    return renew && fresh < 0 ? -1 : 0;
 }
 
 const char *tcp_listener_text(const struct tcp_listener *listener)

@@ -11,20 +11,23 @@
 #include <uv.h>
 
 #include "base/address.h"
+#include "net/acceptor.h"
 
 struct tcp_listener;
-
-/* The descriptor (non-blocking, close-on-exec) is the callee's.  The listener may be closed in
- * here. */
-typedef void tcp_accepted(void *owner, int descriptor, const struct sockaddr *peer);
 
 /* Listens on a literal address; `::` serves IPv4 too unless `v6_only`, and becomes 0.0.0.0 where
  * the kernel has no IPv6.  The fault names the address and what to do. */
 int tcp_listener_open(uv_loop_t *loop, const char *address, uint16_t port, bool v6_only,
-                      tcp_accepted *accepted, void *owner, struct tcp_listener **out,
+                      acceptor_accepted *accepted, void *owner, struct tcp_listener **out,
                       struct fault *fault) MUST_CHECK;
-/* The socket is closed at once.  NULL is fine. */
+/* The socket is closed at once, also where it was lent to.  NULL is fine. */
 void tcp_listener_close(struct tcp_listener *listener);
+
+/* The descriptor, borrowed: somebody else accepts on it from now on, and this process does not. */
+int tcp_listener_lend(struct tcp_listener *listener);
+/* Accepts here again; no-op if it does.  `renew`: whom it was lent to lives, and shall have no more
+ * use of it.  -1: out of memory, or the address could not be bound anew; to be closed then. */
+int tcp_listener_take_back(struct tcp_listener *listener, bool renew) MUST_CHECK;
 
 /* As bound: "[::]:2222". */
 const char *tcp_listener_text(const struct tcp_listener *listener);
@@ -36,8 +39,5 @@ int tcp_listener_try(const char *address, uint16_t port, struct fault *fault) MU
 
 /* Has the kernel IPv6? */
 bool tcp_has_v6(void);
-
-/* Closes with a reset: the other side learns that nothing was delivered. */
-void tcp_reset(int descriptor);
 
 #endif

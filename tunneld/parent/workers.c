@@ -183,6 +183,7 @@ static void say_hello(struct worker *worker)
     message.key = (const uint8_t *)hub->keys.pem;
     message.key_length = hub->keys.pem_length;
     message.count = worker->number;
+    message.cid = worker->last_visitor;
     send_settings(worker, &message, settings_for_worker(hub));
 }
 
@@ -260,6 +261,7 @@ int workers_start(struct hub *hub, struct fault *fault)
         struct worker *worker = &hub->workers[i];
         worker->hub = hub;
         worker->number = (unsigned)i + 1;
+        worker->last_visitor = worker->number * VISITOR_IDS;
         TAILQ_INIT(&worker->sessions);
         TAILQ_INIT(&worker->lost);
     }

@@ -35,6 +35,7 @@ struct worker {
     struct worker_sessions sessions; /* owned through hub->sessions */
     size_t session_count, connection_count;
     struct connection_list lost; /* connections without a session */
+    uint64_t last_visitor;       /* the number of the last that it accepted, and told of */
 };
 
 int workers_start(struct hub *hub, struct fault *fault) MUST_CHECK;

@@ -23,6 +23,7 @@ struct relay;
 TAILQ_HEAD(peer_list, peer);
 TAILQ_HEAD(relay_list, relay);
 TAILQ_HEAD(question_list, question);
+TAILQ_HEAD(visit_list, visit);
 
 struct office {
     uv_loop_t loop;
@@ -38,7 +39,11 @@ struct office {
     struct relay_list all_relays;
     size_t opening_count;     /* relays on the lists of their peers that are opening */
     struct relay_list untold; /* open, and the parent does not know yet */
-    uv_timer_t soon;          /* when it is told */
+    struct visit_list young;  /* accepted here, and the parent does not know of them yet */
+    struct visit_list over;   /* the same, and gone again */
+    size_t over_count;
+    uv_timer_t soon;       /* when it is told */
+    uint64_t last_visitor; /* the number of the last that was accepted here */
     uint64_t next_question;
     bool stopping; /* no new sessions; the process ends with the last of them */
     int exit_code;
@@ -70,6 +75,8 @@ int office_ask(struct peer *peer, struct message *message, answer_handler *handl
 bool office_answer(struct office *office, const struct message *reply);
 /* Who waits for the answer; NULL: nobody any more. */
 struct peer *office_asker(const struct office *office, uint64_t request);
+/* What the parent need not know at once is told in a moment (relay.c). */
+void office_tell_soon(struct office *office);
 /* Nobody waits for the answers any more: those about `subject`, or (NULL) all of the peer's. */
 void office_forget(struct peer *peer, const void *subject);
 

@@ -53,6 +53,7 @@ void peer_close(struct peer *peer, const char *reason)
     if (peer->state == PEER_CLOSING)
         return;
     peer_set_state(peer, PEER_CLOSING);
+    listening_release(peer);
     transport_close(peer->transport, reason);
 }
 
@@ -284,6 +285,7 @@ static void on_down(void *owner, const char *reason)
     if (peer->state != PEER_CLOSING)
         peer_set_state(peer, PEER_CLOSING);
     peer->transport = NULL;
+    listening_release(peer);
     relays_release(peer, reason);
     directs_release(peer);
     policies_release(peer);
@@ -362,6 +364,7 @@ static void peer_init(struct peer *peer, struct office *office, uint64_t sid, co
     TAILQ_INIT(&peer->questions);
     TAILQ_INIT(&peer->commands);
     TAILQ_INIT(&peer->shares);
+    TAILQ_INIT(&peer->listening);
     TAILQ_INIT(&peer->opening);
     directs_init(&peer->directs);
     kept_text_set(&peer->address, address);

@@ -10,6 +10,7 @@
 #include "ssh/transport.h"
 #include "worker/command.h"
 #include "worker/direct.h"
+#include "worker/listening.h"
 #include "worker/login.h"
 #include "worker/office.h"
 #include "worker/policies.h"
@@ -50,7 +51,8 @@ struct peer {
     struct command *forwards; /* the one that follows the list of forwards, or NULL */
     bool rotating;            /* the parent was asked about a new key of the site's */
     struct directs directs;
-    struct share_list shares; /* owned */
+    struct share_list shares;        /* owned */
+    struct listening_list listening; /* owned */
     struct relay_list opening;
     size_t abandoned;   /* of those: nobody waits for them any more */
     char *open_failure; /* the last that libssh told: kept_text.h */

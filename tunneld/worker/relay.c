@@ -21,6 +21,7 @@
 #include "worker/peer.h"
 #include "worker/policies.h"
 #include "worker/stats.h"
+#include "worker/visits.h"
 
 #define ABANDONED_MAX 1000 /* channels whose opening a peer may leave unanswered */
 #define LAST_WORD_MS  500  /* for an agent to say itself why its target did not answer in time */
@@ -42,6 +43,7 @@ struct relay {
     uint64_t deadline_ms;       /* of the opening */
     uint64_t active_ms;         /* when bytes were last seen to pass */
     uint64_t told_in, told_out; /* in the last STATS */
+    struct visit *visit;        /* owned, while the parent does not know of it; else NULL */
     bool outward;               /* the peer opened the channel, and is the visitor */
     bool no_hurry;              /* to tell the parent that it is open */
     bool untold;
@@ -60,9 +62,22 @@ static void tell_untold(struct office *office)
     }
 }
 
+void relay_introduce(struct relay *relay)
+{
+    visit_introduce(&relay->visit, relay->stream ? VERDICT_GRANTED : VERDICT_REFUSED,
+                    relay->stream ? stream_socket(relay->stream) : relay->visitor);
+}
+
 static void on_soon(uv_timer_t *timer)
 {
     tell_untold(timer->data);
+    visits_tell(timer->data);
+}
+
+void office_tell_soon(struct office *office)
+{
+    if (!uv_is_active((uv_handle_t *)&office->soon))
+        uv_timer_start(&office->soon, on_soon, HELD_BACK_MS, 0);
 }
 
 static void hold_back_opened(struct relay *relay)
@@ -71,8 +86,7 @@ static void hold_back_opened(struct relay *relay)
 
     TAILQ_INSERT_TAIL(&office->untold, relay, next);
     relay->untold = true;
-    if (!uv_is_active((uv_handle_t *)&office->soon))
-        uv_timer_start(&office->soon, on_soon, HELD_BACK_MS, 0);
+    office_tell_soon(office);
 }
 
 /* --- ends --- */
@@ -104,6 +118,7 @@ static void abandon(struct relay *relay, const char *reason)
 {
     if (relay->visitor < 0)
         return;
+    relay_introduce(relay);
     close(relay->visitor);
     relay->visitor = -1;
     relay->peer->abandoned++;
@@ -132,8 +147,11 @@ static void on_stream_done(void *owner, const struct stream_result *result)
               KV("reason", result->reason));
     if (relay->untold)
         TAILQ_REMOVE(&relay->office->untold, relay, next);
-    outcome_closed(relay->office, relay->cid, relay->untold ? VERDICT_GRANTED : VERDICT_REFUSED, in,
-                   out, result->reason);
+    if (relay->visit)
+        visit_end(&relay->visit, in, out, result->reason);
+    else
+        outcome_closed(relay->office, relay->cid, relay->untold ? VERDICT_GRANTED : VERDICT_REFUSED,
+                       in, out, result->reason);
     forget_cid(relay);
     relay_free(relay);
 }
@@ -197,11 +215,12 @@ static void on_open(struct relay *relay)
         begin(relay);
         if (relay->no_hurry)
             hold_back_opened(relay);
-        else
+        else if (!relay->visit)
             outcome_opened(relay->office, relay->cid, VERDICT_GRANTED, "");
         return;
     }
     stream_drop_channel(peer->transport, relay->channel);
+    relay_introduce(relay);
     close(relay->visitor);
     outcome_refused(relay->office, relay->cid, "the worker is out of memory or descriptors");
     forget_cid(relay);
@@ -214,6 +233,7 @@ static void on_denied(struct relay *relay, const char *reason)
     leave_opening(relay);
     ssh_channel_free(relay->channel);
     if (relay->visitor >= 0) {
+        relay_introduce(relay);
         close(relay->visitor);
         outcome_refused(relay->office, relay->cid, reason);
         forget_cid(relay);
@@ -325,8 +345,16 @@ static struct relay *relay_new(struct office *office, struct peer *peer,
     return relay;
 }
 
+/* Of one accepted here the parent has to hear first. */
+static void introduce_refused(struct office *office, const struct message *message)
+{
+    if (message->type == MESSAGE_VISITOR)
+        office_send(office, message);
+}
+
 static void refuse(struct office *office, const struct message *message, const char *reason)
 {
+    introduce_refused(office, message);
     if (message->descriptor >= 0)
         close(message->descriptor);
     outcome_refused(office, message->cid, reason);
@@ -343,6 +371,7 @@ void relay_open(struct office *office, const struct message *message)
         return;
     }
     if (!peer || peer->state != PEER_UP) {
+        introduce_refused(office, message);
         close(message->descriptor);
         outcome_lost(office, message->cid, "the session is gone");
         return;
@@ -364,7 +393,28 @@ void relay_open(struct office *office, const struct message *message)
     }
     TAILQ_INSERT_TAIL(&peer->opening, relay, next);
     office->opening_count++;
+    if (message->type == MESSAGE_VISITOR)
+        relay->visit = visit_new(office, relay, message);
+    if (!relay->visit)
+        introduce_refused(office, message);
     transport_kick(peer->transport);
+}
+
+/* Numbers come again after a thousand million. */
+static uint64_t next_visitor(struct office *office)
+{
+    do {
+        office->last_visitor++;
+        if (office->last_visitor % VISITOR_IDS == 0)
+            office->last_visitor -= VISITOR_IDS - 1;
+    } while (index_find(&office->relays, office->last_visitor));
+    return office->last_visitor;
+}
+
+void relay_accept(struct office *office, struct message *message)
+{
+    message->cid = next_visitor(office);
+    relay_open(office, message);
 }
 
 /* --- connections that the peer opened --- */
@@ -402,6 +452,7 @@ void relays_release(struct peer *peer, const char *reason)
     while ((relay = TAILQ_FIRST(&peer->opening))) {
         bool waited_for =
             relay->visitor >= 0; /* NOLINT(clang-analyzer-unix.Malloc): off the list */
+        relay_introduce(relay);
         leave_opening(relay);
         if (waited_for) {
             close(relay->visitor);
@@ -410,6 +461,7 @@ void relays_release(struct peer *peer, const char *reason)
         }
         relay_free(relay);
     }
+    visits_flush(peer->office);
 }
 
 /* --- every second --- */
@@ -483,7 +535,7 @@ void relays_second(struct office *office)
     look_at_all_opening(office);
     TAILQ_FOREACH(relay, &office->all_relays, all)
     {
-        if (!relay->stream)
+        if (!relay->stream || relay->visit)
             continue;
         if (tell_stats(relay))
             relay->active_ms = now_ms;

@@ -10,6 +10,10 @@ struct share;
 
 /* CONNECT; takes the message's descriptor. */
 void relay_open(struct office *office, const struct message *message);
+/* A visitor that was accepted here: a VISITOR with CONNECT's fields; takes the descriptor. */
+void relay_accept(struct office *office, struct message *message);
+/* The parent is told of it, unless it was. */
+void relay_introduce(struct relay *relay);
 /* ATTACH of a connection that is counted here; takes the descriptor, and the open channel. */
 void relay_attach(struct peer *peer, const struct message *message, ssh_channel channel);
 /* ATTACH that comes too late: closes the descriptor. */

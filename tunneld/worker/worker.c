@@ -137,6 +137,7 @@ static void on_hello(struct office *office, struct message *message)
         give_up(office, &fault);
         return;
     }
+    office->last_visitor = message->cid;
     log_debug(SAY("ready"), KV("confinement", ready.text));
     office_send(office, &ready);
 }
@@ -178,6 +179,16 @@ static void on_snapshot(struct office *office, struct message *message)
 static void on_connect(struct office *office, struct message *message)
 {
     relay_open(office, message);
+}
+
+static void on_listen(struct office *office, struct message *message)
+{
+    listening_on_listen(office, message);
+}
+
+static void on_unlisten(struct office *office, struct message *message)
+{
+    listening_on_unlisten(office, message);
 }
 
 static void on_probe(struct office *office, struct message *message)
@@ -259,6 +270,7 @@ static message_handler *const message_handlers[MESSAGE_TYPE_END] = {
     [MESSAGE_DRAIN] = on_drain,     [MESSAGE_HOST_KEY] = on_host_key,
     [MESSAGE_LOG] = on_log,         [MESSAGE_ATTACH] = on_attach,
     [MESSAGE_POLICY] = on_policy,   [MESSAGE_PING] = on_ping,
+    [MESSAGE_LISTEN] = on_listen,   [MESSAGE_UNLISTEN] = on_unlisten,
 };
 
 /* Whose log level holds; NULL: nobody's, or of somebody who is gone. */
@@ -340,6 +352,8 @@ int office_open(struct office *office, int descriptor, int number)
     TAILQ_INIT(&office->all_peers);
     TAILQ_INIT(&office->all_relays);
     TAILQ_INIT(&office->untold);
+    TAILQ_INIT(&office->young);
+    TAILQ_INIT(&office->over);
     if (uv_loop_init(&office->loop) < 0)
         return -1;
     if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0 ||

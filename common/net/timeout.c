@@ -1,6 +1,6 @@
 /* One thing to do later, once.  Knows nothing of what it is set for. */
 #define _GNU_SOURCE
-#include "parent/timeout.h"
+#include "net/timeout.h"
 
 #include <stdlib.h>
 

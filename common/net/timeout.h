@@ -2,8 +2,8 @@
  * One thing to do later, once.  A thin skin over uv_timer_t, whose memory must outlive its
  * asynchronous close: here it frees itself, so that an owner may vanish at any moment.
  */
-#ifndef PARENT_TIMEOUT_H
-#define PARENT_TIMEOUT_H
+#ifndef NET_TIMEOUT_H
+#define NET_TIMEOUT_H
 
 #include <uv.h>
 
