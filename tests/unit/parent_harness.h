@@ -11,6 +11,10 @@
 #include "ipc/message.h"
 #include "keys/public_key.h"
 
+/* A grant with so many connections at most never refuses one here, but the hub judges, and accepts
+ * itself what it would lend a worker otherwise (parent_lending.c). */
+#define JUDGED_HERE 1000000
+
 /* For main: the roles --hub and --worker.  Returns false when the tests are to be run. */
 bool harness_role(int count, char **arguments, int *code);
 

@@ -31,8 +31,8 @@ static uint64_t begin_with_site(const char *settings)
 {
     begin(settings);
     site_make("hannover");
-    hub_do("port.allow", "{s:s, s:i, s:s}", "site", "hannover", "port", port, "target",
-           "192.168.1.10:443");
+    hub_do("port.allow", "{s:s, s:i, s:s, s:{s:i}}", "site", "hannover", "port", port, "target",
+           "192.168.1.10:443", "policy", "max_connections", JUDGED_HERE);
     site_enrol(worker, "hannover", &key);
     return site_login(worker, "hannover", &key);
 }
@@ -275,25 +275,6 @@ START_TEST(visitor_belongs_to_the_worker_once_opened)
 }
 END_TEST
 
-START_TEST(a_short_connection_opens_and_closes_in_one_message)
-{
-    uint64_t sid = begin_with_site("");
-    int visitor, socket;
-    publish(sid);
-    uint64_t cid = connect_visitor(sid, &visitor, &socket);
-    (void)close(socket);
-    say(MESSAGE_CLOSED, 0, cid, VERDICT_GRANTED);
-    ck_assert(has_ended(visitor));
-    hub_await_count("connections", 0);
-    ck_assert_int_eq(hub_count("waiting"), 0);
-    json_t *rows = hub_call("forward.list", NULL);
-    const json_t *row = json_array_get(rows, 0);
-    ck_assert_int_eq(json_integer_value(json_object_get(row, "connections_total")), 1);
-    json_decref(rows);
-    harness_stop();
-}
-END_TEST
-
 START_TEST(refused_visitor_is_reset)
 {
     uint64_t sid = begin_with_site("");
@@ -353,25 +334,6 @@ START_TEST(visitor_survives_the_worker)
     publish(sid);
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_CONNECT)->sid, sid);
     (void)close(visitor);
-    harness_stop();
-}
-END_TEST
-
-/* The site had answered, which the worker had not told yet. */
-START_TEST(visitor_whose_bytes_have_passed_dies_with_the_worker)
-{
-    uint64_t sid = begin_with_site("");
-    int visitor, socket;
-    char text[6];
-    publish(sid);
-    (void)connect_visitor(sid, &visitor, &socket);
-    ck_assert_int_eq(send(visitor, "hello", 5, 0), 5);
-    ck_assert_int_eq(recv(socket, text, 5, MSG_WAITALL), 5);
-    (void)close(socket);
-    (void)close(worker);
-    worker = worker_take();
-    ck_assert(has_ended(visitor));
-    ck_assert_int_eq(hub_count("waiting"), 0);
     harness_stop();
 }
 END_TEST
@@ -790,8 +752,6 @@ int main(int count, char **arguments)
     tcase_add_test(cases, grants_decide);
     tcase_add_test(cases, listener_in_use_is_said);
     tcase_add_test(cases, visitor_belongs_to_the_worker_once_opened);
-    tcase_add_test(cases, a_short_connection_opens_and_closes_in_one_message);
-    tcase_add_test(cases, visitor_whose_bytes_have_passed_dies_with_the_worker);
     tcase_add_test(cases, refused_visitor_is_reset);
     tcase_add_test(cases, visitor_survives_the_session);
     tcase_add_test(cases, visitor_survives_the_worker);

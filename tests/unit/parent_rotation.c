@@ -26,7 +26,8 @@ static uint64_t begin(void)
     new_key = test_key(2);
     other_key = test_key(3);
     site_make("hannover");
-    hub_do("port.allow", "{s:s, s:i, s:s}", "site", "hannover", "port", port, "target", "a:1");
+    hub_do("port.allow", "{s:s, s:i, s:s, s:{s:i}}", "site", "hannover", "port", port, "target",
+           "a:1", "policy", "max_connections", JUDGED_HERE);
     site_enrol(worker, "hannover", &old_key);
     return site_login(worker, "hannover", &old_key);
 }

@@ -21,8 +21,9 @@ static void begin(const char *settings)
     port = free_port();
     struct public_key key = test_key(1);
     site_make("hannover");
-    hub_do("port.allow", "{s:s, s:i, s:s, s:s}", "site", "hannover", "port", port, "address",
-           "127.0.0.1", "target", "192.168.1.10:443");
+    hub_do("port.allow", "{s:s, s:i, s:s, s:s, s:{s:i}}", "site", "hannover", "port", port,
+           "address", "127.0.0.1", "target", "192.168.1.10:443", "policy", "max_connections",
+           JUDGED_HERE);
     site_enrol(worker, "hannover", &key);
     sid = site_login(worker, "hannover", &key);
     ck_assert_int_eq((int)session_publish(worker, sid, "", port)->code, VERDICT_GRANTED);

@@ -229,8 +229,6 @@ END_TEST
 
 /* --- forwards --- */
 
-static uint64_t connect_flags;
-
 static void connect_visitor(uint64_t cid, uint64_t port, int visitor)
 {
     struct message message;
@@ -242,7 +240,6 @@ static void connect_visitor(uint64_t cid, uint64_t port, int visitor)
     strcpy(message.address, "localhost");
     strcpy(message.peer, "[2001:db8::1]:50122");
     message.timeout_ms = 30000;
-    message.flags = connect_flags;
     message.descriptor = visitor;
     pipe_send(rig.pipe, &message);
     close(visitor);
@@ -304,41 +301,6 @@ START_TEST(a_forward_is_published_and_carries_connections)
     kill(ssh, SIGTERM);
     rig_wait_exit(&rig, ssh);
     rig_wait(&rig, MESSAGE_GONE);
-}
-END_TEST
-
-/* A connection that is over at once is told of in one message; one that stays is told of soon. */
-START_TEST(opened_may_be_held_back)
-{
-    int port, listener = listen_target(&port), visitor[2], target;
-    char text[8];
-
-    pid_t ssh = rig_ssh(&rig, "-N -R 8443:127.0.0.1:%d hannover@127.0.0.1", port);
-    rig_wait(&rig, MESSAGE_PUBLISH);
-    connect_flags = MESSAGE_NO_HURRY;
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, visitor), 0);
-    connect_visitor(77, 8443, visitor[1]);
-    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_OPENED)->code, VERDICT_GRANTED);
-    close(visitor[0]);
-    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_CLOSED)->code, VERDICT_REFUSED);
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, visitor), 0);
-    shutdown(visitor[0], SHUT_WR);
-    close(accept(listener, NULL, NULL));
-    while ((target = accept(listener, NULL, NULL)) >= 0)
-        close(target);
-    connect_visitor(78, 8443, visitor[1]);
-    while ((target = accept(listener, NULL, NULL)) < 0)
-        rig_run(&rig, 1);
-    close(target);
-    ck_assert_int_eq(receive(visitor[0], text, sizeof text), 0);
-    struct heard *closed = rig_wait(&rig, MESSAGE_CLOSED);
-    ck_assert_uint_eq(closed->cid, 78);
-    ck_assert_uint_eq(closed->code, VERDICT_GRANTED);
-    ck_assert(!rig_has(&rig, MESSAGE_OPENED));
-    close(visitor[0]);
-    close(listener);
-    kill(ssh, SIGTERM);
-    rig_wait_exit(&rig, ssh);
 }
 END_TEST
 
@@ -632,7 +594,6 @@ static void add_tests(TCase *group)
     tcase_add_test(group, a_refused_command_says_why);
     tcase_add_test(group, a_forward_is_published_and_carries_connections);
     tcase_add_test(group, a_target_that_refuses_closes_the_connection);
-    tcase_add_test(group, opened_may_be_held_back);
     tcase_add_test(group, port_0_is_told_which_it_became);
     tcase_add_test(group, a_refused_forward_says_why);
     tcase_add_test(group, a_forward_is_cancelled);

@@ -72,7 +72,7 @@ static const struct shape {
     [MESSAGE_SNAPSHOT] = {"SNAPSHOT", TO_WORKER, false,
                           HAS(SID) | HAS(GENERATION) | HAS(FLAGS) | HAS(DATA)},
     [MESSAGE_CONNECT] = {"CONNECT", TO_WORKER, true,
-                         HAS(CID) | HAS(SID) | HAS(PORT) | HAS(FLAGS) | HAS(ADDRESS) | HAS(PEER) |
+                         HAS(CID) | HAS(SID) | HAS(PORT) | HAS(ADDRESS) | HAS(PEER) |
                              HAS(TIMEOUT_MS) | HAS(DATA)},
     [MESSAGE_PROBE] = {"PROBE", TO_WORKER, false, HAS(SID)},
     [MESSAGE_CLOSE] = {"CLOSE", TO_WORKER, false, HAS(SID) | HAS(CID) | HAS(TEXT)},
@@ -105,7 +105,7 @@ static const struct shape {
     [MESSAGE_REFUSAL] = {"REFUSAL", TO_PARENT, false, HAS(SID) | HAS(TEXT)},
     [MESSAGE_OPENED] = {"OPENED", TO_PARENT, false, HAS(CID) | HAS(CODE) | HAS(TEXT)},
     [MESSAGE_CLOSED] = {"CLOSED", TO_PARENT, false,
-                        HAS(CID) | HAS(CODE) | HAS(BYTES_IN) | HAS(BYTES_OUT) | HAS(TEXT)},
+                        HAS(CID) | HAS(BYTES_IN) | HAS(BYTES_OUT) | HAS(TEXT)},
     [MESSAGE_VISITOR] = {"VISITOR", TO_PARENT, true,
                          HAS(CID) | HAS(SID) | HAS(PORT) | HAS(CODE) | HAS(PEER)},
     [MESSAGE_VISITED] = {"VISITED", TO_PARENT, false,

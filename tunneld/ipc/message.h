@@ -68,8 +68,7 @@ enum message_type {
                           no such report follows about; else it refuses the forward */
     MESSAGE_REFUSAL,   /* sid, text: what else was asked for and refused ("shell", "x11"...) */
     MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
-    MESSAGE_CLOSED,    /* cid, code: GRANTED if OPENED was held back, bytes_in, bytes_out,
-                          text: reason */
+    MESSAGE_CLOSED,    /* cid, bytes_in, bytes_out, text: reason */
     MESSAGE_VISITOR,   /* cid (the worker's own), sid, port, peer, code: GRANTED if the site has
                           answered, descriptor: a visitor that the worker has accepted; the parent may
                           CLOSE it, and then knows nothing of it.  Then OPENED, CLOSED as of others */
@@ -102,7 +101,6 @@ enum verdict {
 #define MESSAGE_LAST     1u /* SNAPSHOT: the line is complete */
 #define MESSAGE_FAILED   1u /* REPORT */
 #define MESSAGE_OUTBOUND 2u /* REPORT */
-#define MESSAGE_NO_HURRY 1u /* CONNECT: OPENED may be held back for CLOSED, a moment long */
 
 enum message_field {
     FIELD_REQUEST,

@@ -19,7 +19,6 @@
 #include "parent/peer_text.h"
 #include "parent/sites.h"
 #include "parent/tcp_listener.h"
-#include "parent/untouched.h"
 #include "parent/waiting.h"
 #include "parent/workers.h"
 
@@ -115,7 +114,6 @@ void connection_start(struct forward *forward, int descriptor, const char *visit
     message.data_length =
         forward_header(forward, connection->visitor, connection->opener, descriptor, header);
     message.descriptor = descriptor;
-    message.flags = open ? 0 : MESSAGE_NO_HURRY;
     worker_send(connection->worker, &message);
 }
 
@@ -213,9 +211,7 @@ static void connection_free(struct connection *connection)
     free(connection);
 }
 
-/* Our duplicate goes back to the queue, if there is one and anybody still wants it.  A worker that
- * died may have held back that the site had answered: whose bytes have passed is served by nobody
- * else. */
+/* Our duplicate goes back to the queue, if there is one and anybody still wants it. */
 static void return_visitor(struct connection *connection)
 {
     struct forward *forward = connection->forward;
@@ -227,8 +223,7 @@ static void return_visitor(struct connection *connection)
     connection->open = NULL;
     leave_forward(connection);
     connection_opened_by(connection, NULL);
-    if (forward && !connection->closing && !connection->hub->stopping &&
-        (open || tcp_is_untouched(descriptor))) {
+    if (forward && !connection->closing && !connection->hub->stopping) {
         visitor_wait(forward, descriptor, connection->visitor, connection->tries + 1, open);
         return;
     }
@@ -413,12 +408,7 @@ int connection_on_closed(struct connection *connection, const struct message *me
 {
     char reason[REASON_SIZE];
     peer_text(reason, sizeof reason, message->text);
-    if (message->code != VERDICT_REFUSED && connection->state != CONNECTION_LOST) {
-        if (message->code != VERDICT_GRANTED || !awaits_opened(connection))
-            return fault_set(fault, "CLOSED opens connection %llu, which is not opening",
-                             (unsigned long long)connection->id);
-        grant(connection);
-    }
+    (void)fault;
     if (connection->state == CONNECTION_LOST) {
         TAILQ_REMOVE(&connection->worker->lost, connection, of_session);
     } else {

@@ -102,6 +102,6 @@ void office_stop_if_idle(struct office *office)
     if (uv_is_closing((uv_handle_t *)&office->seconds))
         return;
     uv_close((uv_handle_t *)&office->seconds, NULL);
-    uv_close((uv_handle_t *)&office->soon, NULL);
+    uv_close((uv_handle_t *)&office->moment, NULL);
     deadlines_close(&office->deadlines);
 }

@@ -37,12 +37,11 @@ struct office {
     struct peer_list all_peers;
     size_t peer_count, peer_peak; /* now, and the most since memory was last given back */
     struct relay_list all_relays;
-    size_t opening_count;     /* relays on the lists of their peers that are opening */
-    struct relay_list untold; /* open, and the parent does not know yet */
-    struct visit_list young;  /* accepted here, and the parent does not know of them yet */
-    struct visit_list over;   /* the same, and gone again */
+    size_t opening_count;    /* relays on the lists of their peers that are opening */
+    struct visit_list young; /* accepted here, and the parent does not know of them yet */
+    struct visit_list over;  /* the same, and gone again */
     size_t over_count;
-    uv_timer_t soon;       /* when it is told */
+    uv_timer_t moment;     /* when it is told of them (visits.c) */
     uint64_t last_visitor; /* the number of the last that was accepted here */
     uint64_t next_question;
     bool stopping; /* no new sessions; the process ends with the last of them */
@@ -75,8 +74,6 @@ int office_ask(struct peer *peer, struct message *message, answer_handler *handl
 bool office_answer(struct office *office, const struct message *reply);
 /* Who waits for the answer; NULL: nobody any more. */
 struct peer *office_asker(const struct office *office, uint64_t request);
-/* What the parent need not know at once is told in a moment (relay.c). */
-void office_tell_soon(struct office *office);
 /* Nobody waits for the answers any more: those about `subject`, or (NULL) all of the peer's. */
 void office_forget(struct peer *peer, const void *subject);
 

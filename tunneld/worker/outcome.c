@@ -13,14 +13,13 @@ void outcome_opened(struct office *office, uint64_t cid, enum verdict verdict, c
     office_send(office, &message);
 }
 
-void outcome_closed(struct office *office, uint64_t cid, enum verdict untold, uint64_t in,
-                    uint64_t out, const char *reason)
+void outcome_closed(struct office *office, uint64_t cid, uint64_t in, uint64_t out,
+                    const char *reason)
 {
     struct message message;
 
     message_init(&message, MESSAGE_CLOSED);
     message.cid = cid;
-    message.code = (uint64_t)untold;
     message.bytes_in = in;
     message.bytes_out = out;
     office_text(message.text, reason);
@@ -29,7 +28,7 @@ void outcome_closed(struct office *office, uint64_t cid, enum verdict untold, ui
 
 void outcome_lost(struct office *office, uint64_t cid, const char *reason)
 {
-    outcome_closed(office, cid, VERDICT_REFUSED, 0, 0, reason);
+    outcome_closed(office, cid, 0, 0, reason);
 }
 
 void outcome_refused(struct office *office, uint64_t cid, const char *reason)

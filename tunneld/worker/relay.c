@@ -25,12 +25,11 @@
 
 #define ABANDONED_MAX 1000 /* channels whose opening a peer may leave unanswered */
 #define LAST_WORD_MS  500  /* for an agent to say itself why its target did not answer in time */
-#define HELD_BACK_MS  50   /* OPENED, which a short connection's CLOSED brings along */
 
 struct relay {
     uint64_t cid;            /* first: the index compares it */
     TAILQ_ENTRY(relay) all;  /* in the office's list, while it has a cid */
-    TAILQ_ENTRY(relay) next; /* in the peer's list, while it is opening; then in `untold` */
+    TAILQ_ENTRY(relay) next; /* in the peer's list, while it is opening */
     struct office *office;
     struct peer *peer;
     ssh_channel channel; /* while it is opening */
@@ -45,48 +44,14 @@ struct relay {
     uint64_t told_in, told_out; /* in the last STATS */
     struct visit *visit;        /* owned, while the parent does not know of it; else NULL */
     bool outward;               /* the peer opened the channel, and is the visitor */
-    bool no_hurry;              /* to tell the parent that it is open */
-    bool untold;
 };
 
 /* --- telling the parent --- */
-
-static void tell_untold(struct office *office)
-{
-    struct relay *relay;
-
-    while ((relay = TAILQ_FIRST(&office->untold))) {
-        TAILQ_REMOVE(&office->untold, relay, next);
-        relay->untold = false;
-        outcome_opened(office, relay->cid, VERDICT_GRANTED, "");
-    }
-}
 
 void relay_introduce(struct relay *relay)
 {
     visit_introduce(&relay->visit, relay->stream ? VERDICT_GRANTED : VERDICT_REFUSED,
                     relay->stream ? stream_socket(relay->stream) : relay->visitor);
-}
-
-static void on_soon(uv_timer_t *timer)
-{
-    tell_untold(timer->data);
-    visits_tell(timer->data);
-}
-
-void office_tell_soon(struct office *office)
-{
-    if (!uv_is_active((uv_handle_t *)&office->soon))
-        uv_timer_start(&office->soon, on_soon, HELD_BACK_MS, 0);
-}
-
-static void hold_back_opened(struct relay *relay)
-{
-    struct office *office = relay->office;
-
-    TAILQ_INSERT_TAIL(&office->untold, relay, next);
-    relay->untold = true;
-    office_tell_soon(office);
 }
 
 /* --- ends --- */
@@ -145,13 +110,10 @@ static void on_stream_done(void *owner, const struct stream_result *result)
     told_bytes(relay, result->from_socket_bytes, result->from_channel_bytes, &in, &out);
     log_debug(KV("connection", relay->cid), SAY("closed"), KV("bytes_in", in), KV("bytes_out", out),
               KV("reason", result->reason));
-    if (relay->untold)
-        TAILQ_REMOVE(&relay->office->untold, relay, next);
     if (relay->visit)
         visit_end(&relay->visit, in, out, result->reason);
     else
-        outcome_closed(relay->office, relay->cid, relay->untold ? VERDICT_GRANTED : VERDICT_REFUSED,
-                       in, out, result->reason);
+        outcome_closed(relay->office, relay->cid, in, out, result->reason);
     forget_cid(relay);
     relay_free(relay);
 }
@@ -213,9 +175,7 @@ static void on_open(struct relay *relay)
     if (stream_start(peer->transport, relay->channel, relay->visitor, on_stream_done, relay,
                      &relay->stream) == 0) {
         begin(relay);
-        if (relay->no_hurry)
-            hold_back_opened(relay);
-        else if (!relay->visit)
+        if (!relay->visit)
             outcome_opened(relay->office, relay->cid, VERDICT_GRANTED, "");
         return;
     }
@@ -335,7 +295,6 @@ static struct relay *relay_new(struct office *office, struct peer *peer,
     relay->office = office;
     relay->peer = peer;
     relay->visitor = message->descriptor;
-    relay->no_hurry = message->flags == MESSAGE_NO_HURRY;
     relay->deadline_ms = clock_monotonic_ms() + message->timeout_ms + LAST_WORD_MS;
     if (index_add(&office->relays, &relay->cid) < 0) {
         relay_free(relay);
@@ -531,7 +490,6 @@ void relays_second(struct office *office)
     uint64_t now_ms = clock_monotonic_ms();
     struct relay *relay;
 
-    tell_untold(office);
     look_at_all_opening(office);
     TAILQ_FOREACH(relay, &office->all_relays, all)
     {

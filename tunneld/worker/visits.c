@@ -1,6 +1,5 @@
 /*
- * Young visits, and those that are over.  When the moment ends is the office's timer's matter, what
- * a relay is relay.c's.
+ * Young visits, and those that are over.  What becomes of a relay is relay.c's business.
  */
 #define _GNU_SOURCE
 #include "worker/visits.h"
@@ -12,7 +11,8 @@
 #include "base/text.h"
 #include "worker/relay.h"
 
-#define VISITOR_SIZE 96  /* an address literal with its scope and port */
+#define VISITOR_SIZE 96 /* an address literal with its scope and port */
+#define MOMENT_MS    50
 #define OVER_MAX     256 /* that the parent is told of together */
 
 struct visit {
@@ -24,6 +24,22 @@ struct visit {
     char *reason;                  /* kept_text.h */
     char from[VISITOR_SIZE];
 };
+
+static void on_moment(uv_timer_t *timer)
+{
+    struct office *office = timer->data;
+    struct visit *visit;
+
+    visits_flush(office);
+    while ((visit = TAILQ_FIRST(&office->young)))
+        relay_introduce(visit->relay);
+}
+
+static void await_moment(struct office *office)
+{
+    if (!uv_is_active((uv_handle_t *)&office->moment))
+        uv_timer_start(&office->moment, on_moment, MOMENT_MS, 0);
+}
 
 struct visit *visit_new(struct office *office, struct relay *relay, const struct message *message)
 {
@@ -41,7 +57,7 @@ struct visit *visit_new(struct office *office, struct relay *relay, const struct
     };
     (void)text_copy(visit->from, sizeof visit->from, message->peer);
     TAILQ_INSERT_TAIL(&office->young, visit, next);
-    office_tell_soon(office);
+    await_moment(office);
     return visit;
 }
 
@@ -108,13 +124,4 @@ void visits_flush(struct office *office)
         free(visit);
     }
     office->over_count = 0;
-}
-
-void visits_tell(struct office *office)
-{
-    struct visit *visit;
-
-    visits_flush(office);
-    while ((visit = TAILQ_FIRST(&office->young)))
-        relay_introduce(visit->relay);
 }

@@ -17,8 +17,6 @@ struct visit *visit_new(struct office *office, struct relay *relay, const struct
 void visit_introduce(struct visit **visit, enum verdict answered, int descriptor);
 /* It is over.  Takes the visit. */
 void visit_end(struct visit **visit, uint64_t in, uint64_t out, const char *reason);
-/* The moment is over for all. */
-void visits_tell(struct office *office);
 /* Tells of those that are over at once: GONE follows. */
 void visits_flush(struct office *office);
 

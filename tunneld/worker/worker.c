@@ -351,7 +351,6 @@ int office_open(struct office *office, int descriptor, int number)
     log_open(office->name, office->settings.log_level, office->settings.log_format);
     TAILQ_INIT(&office->all_peers);
     TAILQ_INIT(&office->all_relays);
-    TAILQ_INIT(&office->untold);
     TAILQ_INIT(&office->young);
     TAILQ_INIT(&office->over);
     if (uv_loop_init(&office->loop) < 0)
@@ -364,8 +363,8 @@ int office_open(struct office *office, int descriptor, int number)
     }
     deadlines_open(&office->deadlines, &office->loop);
     uv_timer_init(&office->loop, &office->seconds);
-    uv_timer_init(&office->loop, &office->soon);
-    office->seconds.data = office->soon.data = office;
+    uv_timer_init(&office->loop, &office->moment);
+    office->seconds.data = office->moment.data = office;
     uv_timer_start(&office->seconds, on_second, SECOND_MS, SECOND_MS);
     return 0;
 }
