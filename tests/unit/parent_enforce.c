@@ -46,14 +46,16 @@ static struct public_key key;
 /* Site hannover is granted `port` under this policy (JSON), and publishes it. */
 static void begin(const char *settings, const char *policy)
 {
+    json_t *judged = json_loads(policy, JSON_DECODE_ANY, NULL);
+    if (!json_object_get(judged, "max_connections"))
+        json_object_set_new(judged, "max_connections", json_integer(JUDGED_HERE));
     harness_start(settings);
     worker = worker_take();
     port = free_port();
     key = test_key(1);
     site_make("hannover");
     hub_do("port.allow", "{s:s, s:i, s:s, s:s, s:o}", "site", "hannover", "port", port, "address",
-           "0.0.0.0", "target", "192.168.1.10:443", "policy",
-           json_loads(policy, JSON_DECODE_ANY, NULL));
+           "0.0.0.0", "target", "192.168.1.10:443", "policy", judged);
     site_enrol(worker, "hannover", &key);
     sid = site_login(worker, "hannover", &key);
 }

@@ -232,7 +232,7 @@ static bool is_readable_but_pings(int worker, int wait_ms)
     return false;
 }
 
-const struct message *worker_hear(int worker, enum message_type type)
+static const struct message *hear(int worker, enum message_type type)
 {
     static uint8_t wire[MESSAGE_WIRE_MAX];
     static struct message message;
@@ -244,10 +244,23 @@ const struct message *worker_hear(int worker, enum message_type type)
     ck_assert_msg(got > 0, "the hub hung up instead of %s", message_name(type));
     ck_assert_msg(message_decode(wire, (size_t)got, TO_WORKER, &message, &fault) == 0, "%s",
                   fault.text);
-    ck_assert_msg(message.type == type, "%s instead of %s (%s)", message_name(message.type),
-                  message_name(type), message.text);
     message.descriptor = descriptor;
     return &message;
+}
+
+const struct message *worker_hear_past(int worker, enum message_type type, enum message_type other)
+{
+    const struct message *message = hear(worker, type);
+    while (message->type == other && type != other)
+        message = hear(worker, type);
+    ck_assert_msg(message->type == type, "%s instead of %s (%s)", message_name(message->type),
+                  message_name(type), message->text);
+    return message;
+}
+
+const struct message *worker_hear(int worker, enum message_type type)
+{
+    return worker_hear_past(worker, type, type);
 }
 
 void worker_hear_nothing(int worker)
@@ -268,7 +281,19 @@ void worker_say(int worker, const struct message *message)
     static uint8_t wire[MESSAGE_WIRE_MAX];
     long length = message_encode(message, wire);
     ck_assert_int_gt(length, 0);
-    ck_assert_int_eq(send(worker, wire, (size_t)length, MSG_NOSIGNAL), length);
+    struct iovec bytes = {.iov_base = wire, .iov_len = (size_t)length};
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
+    struct msghdr header = {.msg_iov = &bytes, .msg_iovlen = 1};
+    if (message->descriptor >= 0) {
+        header.msg_control = room;
+        header.msg_controllen = sizeof room;
+        struct cmsghdr *rider = CMSG_FIRSTHDR(&header);
+        rider->cmsg_level = SOL_SOCKET;
+        rider->cmsg_type = SCM_RIGHTS;
+        rider->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(rider), &message->descriptor, sizeof(int));
+    }
+    ck_assert_int_eq(sendmsg(worker, &header, MSG_NOSIGNAL), length);
 }
 
 int worker_take(void)

@@ -31,6 +31,8 @@ int worker_take(void);
 void worker_say(int worker, const struct message *message);
 /* The next message, which must be of this type; its descriptor is the caller's. */
 const struct message *worker_hear(int worker, enum message_type type);
+/* The same, past any number of another type. */
+const struct message *worker_hear_past(int worker, enum message_type type, enum message_type other);
 /* Nothing comes for a moment. */
 void worker_hear_nothing(int worker);
 /* The hub hung up. */

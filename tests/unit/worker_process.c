@@ -267,6 +267,88 @@ static ssize_t receive(int socket, char *text, size_t size)
     return got;
 }
 
+static int come_to(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
+    int visitor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(connect(visitor, (struct sockaddr *)&address, sizeof address), 0);
+    return visitor;
+}
+
+static int accept_target(int listener)
+{
+    int target;
+
+    while ((target = accept(listener, NULL, NULL)) < 0)
+        rig_run(&rig, 1);
+    return target;
+}
+
+/* A listening socket that is lent: who is gone soon is told of then, who stays is introduced. */
+START_TEST(visitors_are_accepted_here)
+{
+    int port, listener = listen_target(&port), lent_port, lent = listen_target(&lent_port);
+    struct message listen;
+    char byte;
+
+    pid_t ssh = rig_ssh(&rig, "-N -R 8443:127.0.0.1:%d hannover@127.0.0.1", port);
+    rig_wait(&rig, MESSAGE_PUBLISH);
+    message_init(&listen, MESSAGE_LISTEN);
+    listen.sid = rig.last_sid;
+    listen.port = 8443;
+    listen.generation = 3;
+    listen.timeout_ms = 30000;
+    listen.descriptor = lent;
+    strcpy(listen.address, "localhost");
+    pipe_send(rig.pipe, &listen);
+
+    int visitor = come_to(lent_port), target = accept_target(listener);
+    ck_assert_int_eq(send(visitor, "q", 1, 0), 1);
+    ck_assert_int_eq(receive(target, &byte, 1), 1);
+    close(visitor);
+    close(target);
+    struct heard *visited = rig_wait(&rig, MESSAGE_VISITED);
+    ck_assert_uint_eq(visited->cid, 1);
+    ck_assert_uint_eq(visited->port, 8443);
+    ck_assert_uint_eq(visited->bytes_in, 1);
+    ck_assert(!rig_has(&rig, MESSAGE_VISITOR));
+
+    visitor = come_to(lent_port);
+    target = accept_target(listener);
+    struct heard *stays = rig_wait(&rig, MESSAGE_VISITOR);
+    ck_assert_uint_eq(stays->cid, 2);
+    ck_assert_uint_eq(stays->code, VERDICT_GRANTED);
+    ck_assert_uint_eq(stays->generation, 3);
+    close(target);
+    close(visitor);
+    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_CLOSED)->cid, 2);
+
+    close(listener); /* the site refuses the next */
+    visitor = come_to(lent_port);
+    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_VISITOR)->code, VERDICT_REFUSED);
+    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_OPENED)->code, VERDICT_REFUSED);
+    ck_assert_uint_eq(rig_wait(&rig, MESSAGE_CLOSED)->cid, 3);
+    close(visitor);
+
+    listen.type = MESSAGE_UNLISTEN;
+    listen.descriptor = -1;
+    pipe_send(rig.pipe, &listen);
+    rig_run(&rig, 100);
+    visitor = come_to(lent_port);
+    rig_run(&rig, 100);
+    int queued = accept(lent, NULL, NULL);
+    ck_assert_int_ge(queued, 0); /* nobody else took it */
+    close(queued);
+    close(visitor);
+    close(lent);
+    kill(ssh, SIGTERM);
+    rig_wait_exit(&rig, ssh);
+}
+END_TEST
+
 START_TEST(a_forward_is_published_and_carries_connections)
 {
     int port, listener = listen_target(&port), visitor[2], target;
@@ -593,6 +675,7 @@ static void add_tests(TCase *group)
     tcase_add_test(group, a_refused_terminal_does_not_stop_the_status);
     tcase_add_test(group, a_refused_command_says_why);
     tcase_add_test(group, a_forward_is_published_and_carries_connections);
+    tcase_add_test(group, visitors_are_accepted_here);
     tcase_add_test(group, a_target_that_refuses_closes_the_connection);
     tcase_add_test(group, port_0_is_told_which_it_became);
     tcase_add_test(group, a_refused_forward_says_why);

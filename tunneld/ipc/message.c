@@ -84,7 +84,7 @@ static const struct shape {
     [MESSAGE_ATTACH] = {"ATTACH", TO_WORKER, true, HAS(REQUEST) | HAS(CID)},
     [MESSAGE_LOG] = {"LOG", TO_WORKER, false, HAS(SID) | HAS(TEXT)},
     [MESSAGE_LISTEN] = {"LISTEN", TO_WORKER, true,
-                        HAS(SID) | HAS(PORT) | HAS(ADDRESS) | HAS(TIMEOUT_MS)},
+                        HAS(SID) | HAS(GENERATION) | HAS(PORT) | HAS(ADDRESS) | HAS(TIMEOUT_MS)},
     [MESSAGE_UNLISTEN] = {"UNLISTEN", TO_WORKER, false, HAS(SID) | HAS(PORT)},
     [MESSAGE_DIAL] = {"DIAL", TO_WORKER, false,
                       HAS(REQUEST) | HAS(ADDRESS) | HAS(PORT) | HAS(TIMEOUT_MS)},
@@ -107,10 +107,10 @@ static const struct shape {
     [MESSAGE_CLOSED] = {"CLOSED", TO_PARENT, false,
                         HAS(CID) | HAS(BYTES_IN) | HAS(BYTES_OUT) | HAS(TEXT)},
     [MESSAGE_VISITOR] = {"VISITOR", TO_PARENT, true,
-                         HAS(CID) | HAS(SID) | HAS(PORT) | HAS(CODE) | HAS(PEER)},
+                         HAS(CID) | HAS(SID) | HAS(GENERATION) | HAS(PORT) | HAS(CODE) | HAS(PEER)},
     [MESSAGE_VISITED] = {"VISITED", TO_PARENT, false,
-                         HAS(SID) | HAS(PORT) | HAS(COUNT) | HAS(BYTES_IN) | HAS(BYTES_OUT) |
-                             HAS(PEER) | HAS(TEXT)},
+                         HAS(CID) | HAS(SID) | HAS(PORT) | HAS(COUNT) | HAS(BYTES_IN) |
+                             HAS(BYTES_OUT) | HAS(PEER) | HAS(TEXT)},
     [MESSAGE_ALIVE] = {"ALIVE", TO_PARENT, false, HAS(SID) | HAS(RTT_US)},
     [MESSAGE_STATS] = {"STATS", TO_PARENT, false, HAS(DATA)},
     [MESSAGE_GONE] = {"GONE", TO_PARENT, false, HAS(SID) | HAS(TEXT)},

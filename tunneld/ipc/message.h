@@ -47,9 +47,10 @@ enum message_type {
     MESSAGE_ATTACH,    /* request (of an OPEN), cid (0: not counted here), descriptor: a socket to
                           what was asked for */
     MESSAGE_LOG,       /* sid, text: level of that session's log lines; "": as all others */
-    MESSAGE_LISTEN, /* sid, port, address, timeout_ms as in CONNECT; descriptor: a listening socket,
-                       whose visitors the worker accepts itself */
-    MESSAGE_UNLISTEN, /* sid, port: no longer */
+    MESSAGE_LISTEN,    /* sid, port, address, timeout_ms as in CONNECT, generation: counts the
+                          targets that the forward has had; descriptor: a listening socket, whose
+                          visitors the worker accepts itself */
+    MESSAGE_UNLISTEN,  /* sid, port: no longer */
     /* parent -> dialer, beside HELLO (no key), SETTINGS and DRAIN */
     MESSAGE_DIAL,    /* request, address: host, port, timeout_ms: for resolving, and again for
                         connecting */
@@ -69,11 +70,12 @@ enum message_type {
     MESSAGE_REFUSAL,   /* sid, text: what else was asked for and refused ("shell", "x11"...) */
     MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
     MESSAGE_CLOSED,    /* cid, bytes_in, bytes_out, text: reason */
-    MESSAGE_VISITOR,   /* cid (the worker's own), sid, port, peer, code: GRANTED if the site has
-                          answered, descriptor: a visitor that the worker has accepted; the parent may
-                          CLOSE it, and then knows nothing of it.  Then OPENED, CLOSED as of others */
-    MESSAGE_VISITED,   /* sid, port, peer, count: duration in ms, bytes_in, bytes_out, text: reason:
-                          such a visitor was served so shortly that the parent was not told before */
+    MESSAGE_VISITOR,   /* cid (the worker's own), sid, port, generation as in LISTEN, peer, code:
+                          GRANTED if the site has answered, descriptor: a visitor that the worker
+                          has accepted.  The parent may CLOSE it, and then knows nothing of it */
+    MESSAGE_VISITED,   /* cid, sid, port, peer, count: duration in ms, bytes_in, bytes_out, text:
+                          reason:   such a visitor was served so shortly that the parent was not told
+                          before */
     MESSAGE_ALIVE,     /* sid, rtt_us */
     MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
     MESSAGE_GONE,      /* sid, text: reason */

@@ -387,7 +387,7 @@ static void count_bytes(struct connection *connection, uint64_t in, uint64_t out
 void connection_was(struct forward *forward, struct session *session, const struct message *message)
 {
     struct connection connection = {
-        .id = ++session->hub->last_id,
+        .id = message->cid,
         .hub = session->hub,
         .session = session,
         .forward = forward,

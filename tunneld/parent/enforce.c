@@ -214,6 +214,7 @@ void forward_regrant(struct forward *forward, const struct grant *before)
 {
     bool new_target = strcmp(before->target, forward->grant->target) != 0;
     kept_text_drop(&forward->refusal);
+    forward->generation += new_target;
     if (new_target)
         forward->health = (struct target_health){0};
     if (before->policy.own_target_check != forward->grant->policy.own_target_check ||

@@ -21,6 +21,7 @@ struct forward {
     char listen[ENDPOINT_SIZE];
     struct tcp_listener *listener; /* NULL: not bound */
     struct session *session;       /* that publishes it; NULL: nobody */
+    uint64_t generation;           /* counts the targets that it has had */
     bool lent;                     /* its worker accepts the visitors (parent/lending.h) */
     char asked[ENDPOINT_SIZE];     /* the bind address as the session asked for it */
     struct timeout *hold;          /* set while the publisher is away */

@@ -28,6 +28,7 @@ static void lend(struct forward *forward)
     message_init(&message, MESSAGE_LISTEN);
     message.sid = forward->session->id;
     message.port = forward->grant->port;
+    message.generation = forward->generation;
     message.timeout_ms = forward_connect_timeout_ms(forward);
     (void)text_copy(message.address, sizeof message.address, forward->asked);
     message.descriptor = tcp_listener_lend(forward->listener);
@@ -72,25 +73,26 @@ static int check_visitor(const struct session *session, const struct message *me
                          message_name(message->type));
     if (host_port_parse(message->peer, true, &from, NULL) != 0)
         return fault_set(fault, "%s from no address", message_name(message->type));
-    if (message->type != MESSAGE_VISITOR)
-        return 0;
     if (message->cid / VISITOR_IDS != number ||
         registry_find(&session->hub->connections, message->cid))
-        return fault_set(fault, "VISITOR with the number %llu, which is none of its own",
-                         (unsigned long long)message->cid);
+        return fault_set(fault, "%s with the number %llu, which is none of its own",
+                         message_name(message->type), (unsigned long long)message->cid);
     return 0;
 }
 
-static bool is_in_force(const struct forward *forward)
+/* The grant may have changed since the worker accepted it. */
+static bool would_be_cut(const struct forward *forward, const struct message *message)
 {
-    enum forward_state state = forward_state(forward);
-    return state != FORWARD_DISABLED && state != FORWARD_EXPIRED;
+    return forward_state(forward) == FORWARD_DISABLED ||
+           forward->generation != message->generation ||
+           forward_reason_to_cut(forward, message->peer, false);
 }
 
 /* A duplicate of the visitor's socket, or -1: it is not taken. */
 static int admit(struct forward *forward, const struct message *message)
 {
-    if (!forward || !is_in_force(forward) || forward_admit(forward, message->peer) != POLICY_ADMITS)
+    if (!forward || would_be_cut(forward, message) ||
+        forward_admit(forward, message->peer) != POLICY_ADMITS)
         return -1;
     return fcntl(message->descriptor, F_DUPFD_CLOEXEC, 0);
 }

@@ -20,7 +20,7 @@ struct listening {
     struct peer *peer;
     struct acceptor *acceptor;
     int descriptor;
-    uint64_t port, timeout_ms;
+    uint64_t port, generation, timeout_ms;
     char *asked; /* the bind address as the client asked for it: kept_text.h */
 };
 
@@ -56,6 +56,7 @@ static void on_visitor(void *owner, int descriptor, const struct sockaddr *from)
     message_init(&message, MESSAGE_VISITOR);
     message.sid = peer->sid;
     message.port = listening->port;
+    message.generation = listening->generation;
     message.timeout_ms = listening->timeout_ms;
     message.descriptor = descriptor;
     office_text(message.address, kept_text(listening->asked));
@@ -73,6 +74,7 @@ static struct listening *listening_new(struct peer *peer, const struct message *
     *listening = (struct listening){.peer = peer,
                                     .descriptor = message->descriptor,
                                     .port = message->port,
+                                    .generation = message->generation,
                                     .timeout_ms = message->timeout_ms};
     kept_text_set(&listening->asked, message->address);
     if (acceptor_open(&peer->office->loop, listening->descriptor, kept_text(listening->asked),

@@ -19,7 +19,7 @@ struct visit {
     TAILQ_ENTRY(visit) next; /* in `young`, then in `over` */
     struct office *office;
     struct relay *relay;
-    uint64_t cid, sid, port, since_ms;
+    uint64_t cid, sid, port, generation, since_ms;
     uint64_t duration_ms, in, out; /* once it is over */
     char *reason;                  /* kept_text.h */
     char from[VISITOR_SIZE];
@@ -53,6 +53,7 @@ struct visit *visit_new(struct office *office, struct relay *relay, const struct
         .cid = message->cid,
         .sid = message->sid,
         .port = message->port,
+        .generation = message->generation,
         .since_ms = clock_monotonic_ms(),
     };
     (void)text_copy(visit->from, sizeof visit->from, message->peer);
@@ -73,6 +74,7 @@ void visit_introduce(struct visit **place, enum verdict answered, int descriptor
     message.cid = visit->cid;
     message.sid = visit->sid;
     message.port = visit->port;
+    message.generation = visit->generation;
     message.code = (uint64_t)answered;
     message.descriptor = descriptor;
     office_text(message.peer, visit->from);
@@ -103,6 +105,7 @@ static void tell_over(struct visit *visit)
     struct message message;
 
     message_init(&message, MESSAGE_VISITED);
+    message.cid = visit->cid;
     message.sid = visit->sid;
     message.port = visit->port;
     message.count = visit->duration_ms;
