@@ -284,7 +284,7 @@ void worker_say(int worker, const struct message *message)
     struct iovec bytes = {.iov_base = wire, .iov_len = (size_t)length};
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
     struct msghdr header = {.msg_iov = &bytes, .msg_iovlen = 1};
-    if (message->descriptor >= 0) {
+    if (message_wants_descriptor(message->type) && message->descriptor >= 0) {
         header.msg_control = room;
         header.msg_controllen = sizeof room;
         struct cmsghdr *rider = CMSG_FIRSTHDR(&header);
