@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/kept_text.h"
 #include "base/log.h"
+#include "ssh/padding.h"
 #include "ssh/stream_internal.h"
 
 #define UNSENT_BYTES  (256 << 10) /* in the kernel: what a small stream waits behind a large one */
@@ -29,6 +30,7 @@
 /* Before other sessions have their turn: reads of libssh, and bytes. */
 #define ROUNDS_A_TURN 64
 #define BYTES_A_TURN  (256u << 10)
+#define READ_BYTES    4096 /* libssh's, at once */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -124,6 +126,15 @@ static bool has_input(const struct transport *transport)
            transport->counter.in_bytes != transport->pumped_bytes;
 }
 
+/* Not for sure, but the loop tells of what comes later.  libssh is asked once more all the same
+ * while it has something to send, which it does when it looks. */
+static bool is_read_empty(const struct transport *transport, uint64_t before)
+{
+    uint64_t read = transport->counter.in_bytes - before;
+
+    return read == 0 || (read < READ_BYTES && !transport->wire && !transport_congested(transport));
+}
+
 /* Reads packets and hands out messages, within the turn's budget. */
 static void pump(struct transport *transport)
 {
@@ -142,9 +153,9 @@ static void pump(struct transport *transport)
         wire_may_wait(transport->wire, false);
         if (message) {
             transport->handlers->on_message(transport->owner, message);
-        } else if (transport->counter.in_bytes == before) {
+        } else if (is_read_empty(transport, before)) {
             transport->ready = false;
-            transport->pumped_bytes = before;
+            transport->pumped_bytes = transport->counter.in_bytes;
             return;
         }
     }
@@ -181,7 +192,9 @@ static void probe_send(struct transport *transport)
     transport->probe = PROBE_ASKED;
     transport->probe_sent_ns = uv_hrtime();
     transport->probe_bytes = transport->counter.in_bytes;
+    padding_from_pool(true);
     ssh_send_keepalive(transport->session);
+    padding_from_pool(false);
     if (transport->messages.in_packets == before.in_packets + 1 &&
         transport->messages.in_bytes == before.in_bytes + 1)
         probe_done(transport);

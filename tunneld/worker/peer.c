@@ -20,6 +20,7 @@
 #define REFUSALS_MAX   100 /* of one session; a client that asks for more is up to no good */
 #define RTT_NOISE_US   5000
 #define LAST_LOOK_MS   1000         /* for a process that was itself asleep */
+#define ANSWER_MS      500          /* who answers within this is next looked at to be probed */
 #define REKEY_BYTES    (1ull << 30) /* RFC 4253, 9 */
 #define SOFTWARE_START "SSH-2.0-"
 
@@ -147,9 +148,10 @@ static void check_silence(struct peer *peer)
     }
     if (silent_ms < settings->dead_peer_ms) {
         uint64_t left_ms = settings->dead_peer_ms - silent_ms;
+        uint64_t again_ms = patience_ms + ANSWER_MS;
         peer->overdue = false;
         transport_probe(peer->transport);
-        deadline_set(peer, left_ms < settings->keepalive_ms ? left_ms : settings->keepalive_ms);
+        deadline_set(peer, left_ms < again_ms ? left_ms : again_ms);
         return;
     }
     if (peer->overdue) {
