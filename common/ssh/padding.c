@@ -1,8 +1,8 @@
 /*
  * libssh asks for a packet's padding through a function of its own interface, ssh_get_random, which
- * is found in the executable first, as the functions in wire.c are.  While a channel is written to,
- * short requests are answered from a pool that libssh's own has filled.  Each byte is handed out
- * once; keys ask for more, or for strong ones, and go to libssh's.
+ * is found in the executable first, as the functions in wire.c are.  Short requests are answered
+ * from a pool that libssh's own has filled.  Each byte is handed out once; keys ask for strong
+ * ones, and go to libssh's.
  *
  * Built with TUNNEL_WIRE off, this file is empty of all that.
  */
@@ -20,13 +20,14 @@
 #define POOL_BYTES  1024
 #define PADDING_MAX 32 /* libssh's, too */
 
-static _Thread_local bool pooled;
 static _Thread_local uint8_t pool[POOL_BYTES];
 static _Thread_local size_t left; /* at the pool's beginning */
 
 typedef int get_random(void *bytes, int length, int strong);
 
-static bool refill(get_random *get)
+static get_random *get;
+
+static bool refill(void)
 {
     left = get(pool, sizeof pool, 0) == 1 ? sizeof pool : 0;
     return left > 0;
@@ -36,14 +37,12 @@ int on_get_random(void *bytes, int length, int strong) INSTEAD_OF("ssh_get_rando
 
 int on_get_random(void *bytes, int length, int strong)
 {
-    static get_random *get;
     size_t wanted = length > 0 ? (size_t)length : 0;
 
-    if (!get)
-        buffers_find("ssh_get_random", &get);
-    if (!pooled || strong || wanted == 0 || wanted > PADDING_MAX)
+    padding_prepare();
+    if (strong || wanted == 0 || wanted > PADDING_MAX)
         return get(bytes, length, strong);
-    if (left < wanted && !refill(get))
+    if (left < wanted && !refill())
         return get(bytes, length, strong);
     left -= wanted;
     memcpy(bytes, pool + left, wanted);
@@ -51,16 +50,16 @@ int on_get_random(void *bytes, int length, int strong)
     return 1;
 }
 
-void padding_from_pool(bool on)
+void padding_prepare(void)
 {
-    pooled = on;
+    if (!get)
+        buffers_find("ssh_get_random", &get);
 }
 
 #else
 
-void padding_from_pool(bool on)
+void padding_prepare(void)
 {
-    (void)on;
 }
 
 #endif

@@ -6,9 +6,7 @@
 #ifndef SSH_PADDING_H
 #define SSH_PADDING_H
 
-#include <stdbool.h>
-
-/* Until it is off, and in this thread only. */
-void padding_from_pool(bool on);
+/* Finds libssh's own, and has the linker take this file. */
+void padding_prepare(void);
 
 #endif

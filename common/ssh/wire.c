@@ -359,6 +359,7 @@ struct wire *wire_open(ssh_session session, int descriptor, ssh_counter bytes, w
     if (!wire)
         return NULL;
     keep_pages();
+    padding_prepare();
     wire->session = session;
     wire->number = number;
     wire->descriptor = descriptor;
@@ -463,9 +464,7 @@ int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32
     int taken;
 
     shortcut_out(wire ? &wire->out : NULL);
-    padding_from_pool(true);
     taken = ssh_channel_write(channel, bytes, length);
-    padding_from_pool(false);
     shortcut_out(NULL);
     return taken;
 }
