@@ -21,7 +21,6 @@
 #include "base/clock.h"
 #include "base/kept_text.h"
 #include "base/log.h"
-#include "ssh/padding.h"
 #include "ssh/stream_internal.h"
 
 #define UNSENT_BYTES  (256 << 10) /* in the kernel: what a small stream waits behind a large one */
@@ -192,9 +191,7 @@ static void probe_send(struct transport *transport)
     transport->probe = PROBE_ASKED;
     transport->probe_sent_ns = uv_hrtime();
     transport->probe_bytes = transport->counter.in_bytes;
-    padding_from_pool(true);
     ssh_send_keepalive(transport->session);
-    padding_from_pool(false);
     if (transport->messages.in_packets == before.in_packets + 1 &&
         transport->messages.in_bytes == before.in_bytes + 1)
         probe_done(transport);
