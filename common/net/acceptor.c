@@ -1,6 +1,6 @@
 /*
- * Accepting.  It pauses when the process has no descriptors left, because the kernel keeps such a
- * socket readable.
+ * Accepting.  It pauses when the process has no descriptors left, or no room, because the kernel
+ * keeps such a socket readable.
  */
 #define _GNU_SOURCE
 #include "net/acceptor.h"
@@ -25,6 +25,7 @@ struct acceptor {
     const char *text;
     uint64_t complained_ms;
     acceptor_accepted *accepted;
+    acceptor_has_room *has_room;
     void *owner;
 };
 
@@ -61,12 +62,21 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+static bool may_accept(const struct acceptor *acceptor)
+{
+    return !acceptor->has_room || acceptor->has_room(acceptor->owner);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
     struct acceptor *acceptor = poll->data;
     for (int i = 0; i < ACCEPTS_PER_TURN && acceptor->descriptor >= 0; i++) {
+        if (!may_accept(acceptor)) {
+            pause_accepting(acceptor, ENOBUFS);
+            return;
+        }
         struct sockaddr_storage peer;
         socklen_t length = sizeof peer;
         int descriptor = accept4(acceptor->descriptor, (struct sockaddr *)&peer, &length,
@@ -85,7 +95,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 }
 
 int acceptor_open(uv_loop_t *loop, int descriptor, const char *text, acceptor_accepted *accepted,
-                  void *owner, struct acceptor **out)
+                  acceptor_has_room *has_room, void *owner, struct acceptor **out)
 {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (!acceptor || uv_poll_init(loop, &acceptor->poll, descriptor) != 0) {
@@ -96,6 +106,7 @@ int acceptor_open(uv_loop_t *loop, int descriptor, const char *text, acceptor_ac
     acceptor->descriptor = descriptor;
     acceptor->text = text;
     acceptor->accepted = accepted;
+    acceptor->has_room = has_room;
     acceptor->owner = owner;
     (void)uv_poll_start(&acceptor->poll, UV_READABLE, on_acceptable);
     *out = acceptor;

@@ -5,6 +5,7 @@
 #ifndef NET_ACCEPTOR_H
 #define NET_ACCEPTOR_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -16,10 +17,13 @@ struct acceptor;
  * here. */
 typedef void acceptor_accepted(void *owner, int descriptor, const struct sockaddr *peer);
 
-/* `descriptor` (non-blocking) and `text`, its name in log lines, are borrowed until the close.  -1
- * when out of memory. */
+/* Is there room for one more?  Those for whom there is none wait in the socket's queue. */
+typedef bool acceptor_has_room(void *owner);
+
+/* `has_room`: NULL if there always is.  `descriptor` (non-blocking) and `text`, its name in log
+ * lines, are borrowed until the close.  -1 when out of memory. */
 int acceptor_open(uv_loop_t *loop, int descriptor, const char *text, acceptor_accepted *accepted,
-                  void *owner, struct acceptor **out) MUST_CHECK;
+                  acceptor_has_room *has_room, void *owner, struct acceptor **out) MUST_CHECK;
 /* Nobody is handed over any more; the socket goes on listening.  NULL is fine. */
 void acceptor_close(struct acceptor *acceptor);
 

@@ -294,6 +294,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         pipe->busy_us += clock_processor_us() - began_us;
 }
 
+size_t pipe_queued(const struct pipe *pipe)
+{
+    return pipe->queued;
+}
+
 uint64_t pipe_busy_us(const struct pipe *pipe)
 {
     return pipe->busy_us;

@@ -26,6 +26,8 @@ struct pipe_handlers {
  * received. */
 int pipe_open(uv_loop_t *loop, int descriptor, enum message_direction incoming,
               const struct pipe_handlers *handlers, void *owner, struct pipe **out) MUST_CHECK;
+/* Messages that wait for the other side. */
+size_t pipe_queued(const struct pipe *pipe);
 /* Processor time that taking and handling what was received has cost so far, in the parent. */
 uint64_t pipe_busy_us(const struct pipe *pipe);
 /* Asynchronous; queued messages and their descriptors are dropped. */

@@ -83,7 +83,7 @@ static struct health_measure measure_descriptors(const struct process_figures *f
     if (figures->descriptors >= 0)
         measure.used = (uint64_t)figures->descriptors;
     else if (worker)
-        measure.used = worker->session_count + worker->connection_count;
+        measure.used = worker->session_count + worker->connection_count + worker->lent_count;
     return measure;
 }
 

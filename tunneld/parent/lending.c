@@ -33,6 +33,8 @@ static void lend(struct forward *forward)
     (void)text_copy(message.address, sizeof message.address, forward->asked);
     message.descriptor = tcp_listener_lend(forward->listener);
     worker_send(forward->session->worker, &message);
+    if (!forward->lent)
+        forward->session->worker->lent_count++;
     forward->lent = true;
 }
 
@@ -42,6 +44,7 @@ void lending_end(struct forward *forward)
     if (!forward->lent)
         return;
     forward->lent = false;
+    forward->session->worker->lent_count--;
     message_init(&message, MESSAGE_UNLISTEN);
     message.sid = forward->session->id;
     message.port = forward->grant->port;

@@ -117,7 +117,7 @@ static void name_listener(struct tcp_listener *listener)
 static int start_accepting(struct tcp_listener *listener)
 {
     return acceptor_open(listener->loop, listener->descriptor, listener->text, listener->accepted,
-                         listener->owner, &listener->acceptor);
+                         NULL, listener->owner, &listener->acceptor);
 }
 
 int tcp_listener_open(uv_loop_t *loop, const char *address, uint16_t port, bool v6_only,

@@ -34,6 +34,7 @@ struct worker {
     char confinement[MESSAGE_TEXT_SIZE];
     struct worker_sessions sessions; /* owned through hub->sessions */
     size_t session_count, connection_count;
+    size_t lent_count;           /* listeners that it was lent */
     struct connection_list lost; /* connections without a session */
     uint64_t last_visitor;       /* the number of the last that it accepted, and told of */
 };

@@ -15,6 +15,8 @@
 #include "worker/peer.h"
 #include "worker/relay.h"
 
+#define QUEUE_MAX 4096 /* messages to the parent, of the many more that break the pipe */
+
 struct listening {
     TAILQ_ENTRY(listening) next;
     struct peer *peer;
@@ -65,6 +67,15 @@ static void on_visitor(void *owner, int descriptor, const struct sockaddr *from)
     transport_leave(before);
 }
 
+/* The parent may be slow, or stopped: what it is to be told of visitors must not pile up. */
+static bool parent_listens(void *owner)
+{
+    const struct listening *listening = owner;
+    const struct pipe *pipe = listening->peer->office->pipe;
+
+    return pipe && pipe_queued(pipe) < QUEUE_MAX;
+}
+
 static struct listening *listening_new(struct peer *peer, const struct message *message)
 {
     struct listening *listening = calloc(1, sizeof *listening);
@@ -78,7 +89,7 @@ static struct listening *listening_new(struct peer *peer, const struct message *
                                     .timeout_ms = message->timeout_ms};
     kept_text_set(&listening->asked, message->address);
     if (acceptor_open(&peer->office->loop, listening->descriptor, kept_text(listening->asked),
-                      on_visitor, listening, &listening->acceptor) < 0) {
+                      on_visitor, parent_listens, listening, &listening->acceptor) < 0) {
         kept_text_drop(&listening->asked);
         free(listening);
         return NULL;
