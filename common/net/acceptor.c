@@ -44,12 +44,11 @@ static void resume(void *owner)
     (void)uv_poll_start(&acceptor->poll, UV_READABLE, on_acceptable);
 }
 
-static void pause_accepting(struct acceptor *acceptor, int error)
+static void pause_accepting(struct acceptor *acceptor, const char *reason)
 {
     uint64_t now = clock_monotonic_ms();
     if (acceptor->complained_ms == 0 || now - acceptor->complained_ms >= COMPLAIN_MS) {
-        log_warning(KV("listen", acceptor->text), SAY("accepting pauses"),
-                    KV("reason", strerror(error)));
+        log_warning(KV("listen", acceptor->text), SAY("accepting pauses"), KV("reason", reason));
         acceptor->complained_ms = now;
     }
     (void)uv_poll_stop(&acceptor->poll);
@@ -74,7 +73,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     struct acceptor *acceptor = poll->data;
     for (int i = 0; i < ACCEPTS_PER_TURN && acceptor->descriptor >= 0; i++) {
         if (!may_accept(acceptor)) {
-            pause_accepting(acceptor, ENOBUFS);
+            pause_accepting(acceptor, "there is no room for more");
             return;
         }
         struct sockaddr_storage peer;
@@ -87,7 +86,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         }
         int error = errno;
         if (is_shortage(error))
-            pause_accepting(acceptor, error);
+            pause_accepting(acceptor, strerror(error));
         /* Other errors belong to a connection that broke in the queue (accept(2)). */
         if (error != EINTR && error != ECONNABORTED)
             return;

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "worker/listening.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,7 +24,8 @@ struct listening {
     struct acceptor *acceptor;
     int descriptor;
     uint64_t port, generation, timeout_ms;
-    char *asked; /* the bind address as the client asked for it: kept_text.h */
+    char text[16]; /* for log lines: "port 8443" */
+    char *asked;   /* the bind address as the client asked for it: kept_text.h */
 };
 
 static void listening_free(struct listening *listening)
@@ -87,9 +89,10 @@ static struct listening *listening_new(struct peer *peer, const struct message *
                                     .port = message->port,
                                     .generation = message->generation,
                                     .timeout_ms = message->timeout_ms};
+    (void)snprintf(listening->text, sizeof listening->text, "port %u", (unsigned)message->port);
     kept_text_set(&listening->asked, message->address);
-    if (acceptor_open(&peer->office->loop, listening->descriptor, kept_text(listening->asked),
-                      on_visitor, parent_listens, listening, &listening->acceptor) < 0) {
+    if (acceptor_open(&peer->office->loop, listening->descriptor, listening->text, on_visitor,
+                      parent_listens, listening, &listening->acceptor) < 0) {
         kept_text_drop(&listening->asked);
         free(listening);
         return NULL;
