@@ -107,7 +107,8 @@ static const struct shape {
     [MESSAGE_CLOSED] = {"CLOSED", TO_PARENT, false,
                         HAS(CID) | HAS(BYTES_IN) | HAS(BYTES_OUT) | HAS(TEXT)},
     [MESSAGE_VISITOR] = {"VISITOR", TO_PARENT, true,
-                         HAS(CID) | HAS(SID) | HAS(GENERATION) | HAS(PORT) | HAS(CODE) | HAS(PEER)},
+                         HAS(CID) | HAS(SID) | HAS(GENERATION) | HAS(PORT) | HAS(COUNT) |
+                             HAS(CODE) | HAS(PEER)},
     [MESSAGE_VISITED] = {"VISITED", TO_PARENT, false,
                          HAS(CID) | HAS(SID) | HAS(PORT) | HAS(COUNT) | HAS(BYTES_IN) |
                              HAS(BYTES_OUT) | HAS(PEER) | HAS(TEXT)},

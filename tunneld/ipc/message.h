@@ -70,18 +70,19 @@ enum message_type {
     MESSAGE_REFUSAL,   /* sid, text: what else was asked for and refused ("shell", "x11"...) */
     MESSAGE_OPENED,    /* cid, code (enum verdict), text: reason when refused */
     MESSAGE_CLOSED,    /* cid, bytes_in, bytes_out, text: reason */
-    MESSAGE_VISITOR,   /* cid (the worker's own), sid, port, generation as in LISTEN, peer, code:
-                          GRANTED if the site has answered, descriptor: a visitor that the worker
-                          has accepted.  The parent may CLOSE it, and then knows nothing of it */
-    MESSAGE_VISITED,   /* cid, sid, port, peer, count: duration in ms, bytes_in, bytes_out, text:
-                          reason:   such a visitor was served so shortly that the parent was not told
-                          before */
-    MESSAGE_ALIVE,     /* sid, rtt_us */
-    MESSAGE_STATS,     /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
-    MESSAGE_GONE,      /* sid, text: reason */
-    MESSAGE_ROTATE,    /* request, sid, key: what the site wants its key to be from now on */
-    MESSAGE_OPEN, /* request, sid, address, port: where a direct-tcpip channel shall lead, peer:
-                     its originator; answered by ATTACH, or by REPLY with a refusal */
+    MESSAGE_VISITOR, /* cid (the worker's own), sid, port, generation as in LISTEN, peer, count: ms
+                        since it came, code: GRANTED if the site has answered, descriptor: a
+                        visitor that the worker has accepted.  The parent may CLOSE it, and then
+                        knows nothing of it */
+    MESSAGE_VISITED, /* cid, sid, port, peer, count: duration in ms, bytes_in, bytes_out, text:
+                        reason:   such a visitor was served so shortly that the parent was not told
+                        before */
+    MESSAGE_ALIVE,   /* sid, rtt_us */
+    MESSAGE_STATS,   /* data: u64 little-endian triples (cid, bytes_in, bytes_out) */
+    MESSAGE_GONE,    /* sid, text: reason */
+    MESSAGE_ROTATE,  /* request, sid, key: what the site wants its key to be from now on */
+    MESSAGE_OPEN,    /* request, sid, address, port: where a direct-tcpip channel shall lead, peer:
+                        its originator; answered by ATTACH, or by REPLY with a refusal */
     /* dialer -> parent, beside READY: one of these for each DIAL that was not abandoned */
     MESSAGE_DIALLED,   /* request, descriptor: a connected socket */
     MESSAGE_UNDIALLED, /* request, text: reason */

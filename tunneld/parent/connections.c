@@ -321,6 +321,13 @@ static void grant(struct connection *connection)
     target_answered(&forward->health);
 }
 
+/* The worker says how long ago. */
+static uint64_t came_ms(const struct message *message)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    return message->count < now_ms ? now_ms - message->count : 0;
+}
+
 int connection_accepted(struct forward *forward, struct session *session,
                         const struct message *message, int descriptor)
 {
@@ -331,6 +338,7 @@ int connection_accepted(struct forward *forward, struct session *session,
         tcp_reset(descriptor);
         return -1;
     }
+    connection->since_ms = came_ms(message);
     if (message->code == VERDICT_GRANTED)
         grant(connection);
     return 0;
@@ -393,7 +401,7 @@ void connection_was(struct forward *forward, struct session *session, const stru
         .forward = forward,
         .descriptor = -1,
         .port = forward->grant->port,
-        .since_ms = clock_monotonic_ms() - message->count,
+        .since_ms = came_ms(message),
     };
     char reason[REASON_SIZE];
     peer_text(reason, sizeof reason, message->text);

@@ -75,6 +75,7 @@ void visit_introduce(struct visit **place, enum verdict answered, int descriptor
     message.sid = visit->sid;
     message.port = visit->port;
     message.generation = visit->generation;
+    message.count = clock_monotonic_ms() - visit->since_ms;
     message.code = (uint64_t)answered;
     message.descriptor = descriptor;
     office_text(message.peer, visit->from);
