@@ -201,8 +201,8 @@ static void raise_limit(void)
 int main(int count, char **words)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
     const int on = 1;
+    int listener;
 
     if (count != 4 || inet_pton(AF_INET, words[1], &address.sin_addr) != 1) {
         fprintf(stderr, "usage: relay ADDRESS PORT TARGET-PORT\n");
@@ -213,6 +213,7 @@ int main(int count, char **words)
     target = address;
     target.sin_port = htons((uint16_t)atoi(words[3]));
     address.sin_port = htons((uint16_t)atoi(words[2]));
+    listener = socket(AF_INET, SOCK_STREAM, 0);
     (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 ||
         listen(listener, 1024) < 0)
