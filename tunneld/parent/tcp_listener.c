@@ -162,7 +162,7 @@ int tcp_listener_lend(struct tcp_listener *listener)
 /* A second socket where the first still listens. */
 static int bind_beside(int old)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof address, size = sizeof(int);
     int only = 0, no = 0, yes = 1;
     if (getsockname(old, (struct sockaddr *)&address, &length) != 0)

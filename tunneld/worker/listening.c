@@ -131,5 +131,5 @@ void listening_release(struct peer *peer)
     struct listening *listening;
 
     while ((listening = TAILQ_FIRST(&peer->listening)))
-        listening_free(listening);
+        listening_free(listening); /* NOLINT(clang-analyzer-unix.Malloc): off the list */
 }
