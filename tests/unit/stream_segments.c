@@ -5,12 +5,14 @@
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "ssh_pair.h"
 #include "suite.h"
 
+#include "ssh/shortcut.h"
 #include "ssh/turns.h"
 
 int __real_setsockopt(int socket, int level, int name, const void *value, socklen_t size);
@@ -94,7 +96,10 @@ int main(void)
     tcase_add_checked_fixture(group, setup, teardown);
     tcase_set_timeout(group, 60);
     tcase_add_test(group, nothing_is_kept_back_from_turn_to_turn);
-    tcase_add_test(group, segments_of_one_stream_are_full);
+    if (shortcut_is_known())
+        tcase_add_test(group, segments_of_one_stream_are_full);
+    else
+        printf("skipped: libssh's buffers are not looked into, which tells what is to come\n");
     suite_add_tcase(suite, group);
     return suite_run(suite);
 }
