@@ -83,12 +83,11 @@ static int check_visitor(const struct session *session, const struct message *me
     return 0;
 }
 
-/* The grant may have changed since the worker accepted it. */
+/* What of the grant may have changed since the worker accepted it, and is not judged below. */
 static bool would_be_cut(const struct forward *forward, const struct message *message)
 {
     return forward_state(forward) == FORWARD_DISABLED ||
-           forward->generation != message->generation ||
-           forward_reason_to_cut(forward, message->peer, false);
+           forward->generation != message->generation || forward->grant->policy.private;
 }
 
 /* A duplicate of the visitor's socket, or -1: it is not taken. */

@@ -202,8 +202,10 @@ int tcp_listener_take_back(struct tcp_listener *listener, bool renew)
     if (fresh >= 0)
         listener->descriptor = fresh;
     if (start_accepting(listener) != 0) {
-        if (fresh >= 0)
+        if (fresh >= 0) {
+            (void)shutdown(old, SHUT_RDWR);
             (void)close(old);
+        }
         return -1;
     }
     if (fresh >= 0)

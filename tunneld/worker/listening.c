@@ -49,6 +49,17 @@ static struct listening *find(const struct peer *peer, uint64_t port)
     return NULL;
 }
 
+/* Numbers come again after a thousand million. */
+static uint64_t next_visitor(struct office *office)
+{
+    do {
+        office->last_visitor++;
+        if (office->last_visitor % VISITOR_IDS == 0)
+            office->last_visitor -= VISITOR_IDS - 1;
+    } while (index_find(&office->relays, office->last_visitor));
+    return office->last_visitor;
+}
+
 static void on_visitor(void *owner, int descriptor, const struct sockaddr *from)
 {
     const struct listening *listening = owner;
@@ -65,7 +76,8 @@ static void on_visitor(void *owner, int descriptor, const struct sockaddr *from)
     message.descriptor = descriptor;
     office_text(message.address, kept_text(listening->asked));
     office_text(message.peer, address_format(from, text));
-    relay_accept(peer->office, &message);
+    message.cid = next_visitor(peer->office);
+    relay_open(peer->office, &message);
     transport_leave(before);
 }
 

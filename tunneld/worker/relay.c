@@ -359,23 +359,6 @@ void relay_open(struct office *office, const struct message *message)
     transport_kick(peer->transport);
 }
 
-/* Numbers come again after a thousand million. */
-static uint64_t next_visitor(struct office *office)
-{
-    do {
-        office->last_visitor++;
-        if (office->last_visitor % VISITOR_IDS == 0)
-            office->last_visitor -= VISITOR_IDS - 1;
-    } while (index_find(&office->relays, office->last_visitor));
-    return office->last_visitor;
-}
-
-void relay_accept(struct office *office, struct message *message)
-{
-    message->cid = next_visitor(office);
-    relay_open(office, message);
-}
-
 /* --- connections that the peer opened --- */
 
 void relay_lost(struct office *office, const struct message *message, const char *reason)

@@ -8,10 +8,8 @@
 
 struct share;
 
-/* CONNECT; takes the message's descriptor. */
+/* CONNECT, or a VISITOR with its fields that was accepted here; takes the message's descriptor. */
 void relay_open(struct office *office, const struct message *message);
-/* A visitor that was accepted here: a VISITOR with CONNECT's fields; takes the descriptor. */
-void relay_accept(struct office *office, struct message *message);
 /* The parent is told of it, unless it was. */
 void relay_introduce(struct relay *relay);
 /* ATTACH of a connection that is counted here; takes the descriptor, and the open channel. */
