@@ -89,15 +89,6 @@ static json_int_t refused(const char *reason)
     return count;
 }
 
-static bool has_ended(int descriptor)
-{
-    char byte;
-    struct pollfd poller = {.fd = descriptor, .events = POLLIN};
-    bool ended = poll(&poller, 1, 10000) == 1 && recv(descriptor, &byte, 1, 0) <= 0;
-    (void)close(descriptor);
-    return ended;
-}
-
 static int dial_from(const char *address)
 {
     struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};

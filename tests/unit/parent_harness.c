@@ -411,6 +411,15 @@ int free_port(void)
     return ntohs(address.sin_port);
 }
 
+bool has_ended(int descriptor)
+{
+    char byte;
+    struct pollfd poller = {.fd = descriptor, .events = POLLIN};
+    bool ended = poll(&poller, 1, 10000) == 1 && recv(descriptor, &byte, 1, 0) <= 0;
+    (void)close(descriptor);
+    return ended;
+}
+
 int hub_ssh_port(void)
 {
     json_t *status = hub_call("status", NULL);

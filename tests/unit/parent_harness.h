@@ -51,6 +51,8 @@ void hub_await_count(const char *name, json_int_t wanted);
 
 /* A TCP connection to this port of 127.0.0.1; -1 when refused. */
 int dial(int port);
+/* The peer has closed or reset its side; waits, and closes ours. */
+bool has_ended(int descriptor);
 int hub_ssh_port(void);
 /* A port that is free at the moment. */
 int free_port(void);

@@ -79,16 +79,6 @@ static void check_refused(const char *reason, json_int_t wanted)
     json_decref(rows);
 }
 
-/* The peer has closed or reset its side; waits. */
-static bool has_ended(int descriptor)
-{
-    char byte;
-    struct pollfd poller = {.fd = descriptor, .events = POLLIN};
-    bool ended = poll(&poller, 1, 10000) == 1 && recv(descriptor, &byte, 1, 0) <= 0;
-    (void)close(descriptor);
-    return ended;
-}
-
 START_TEST(site_comes_online)
 {
     uint64_t sid = begin_with_site("");

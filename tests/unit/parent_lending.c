@@ -101,15 +101,6 @@ static void tell(enum message_type type, uint64_t number, enum verdict code)
     worker_say(worker, &message);
 }
 
-static bool has_ended(int descriptor)
-{
-    char byte;
-    struct pollfd poller = {.fd = descriptor, .events = POLLIN};
-    bool ended = poll(&poller, 1, 10000) == 1 && recv(descriptor, &byte, 1, 0) <= 0;
-    (void)close(descriptor);
-    return ended;
-}
-
 static json_int_t figure(const char *verb, const char *name)
 {
     json_t *rows = hub_call(verb, NULL);
