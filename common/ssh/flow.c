@@ -4,7 +4,7 @@
  *
  * The way out of the channel: libssh's data callback writes straight to the socket; what that does
  * not take stays in libssh's buffer, which stops the peer's window from growing.  The way in: one
- * read of at most the peer's window into a buffer that all streams share, one ssh_channel_write.
+ * read of at most the peer's window into a buffer that all streams share, one transport_write.
  * A pace is one more that takes only so much.
  */
 #define _GNU_SOURCE
@@ -301,7 +301,8 @@ static void count_taken(struct stream *stream, size_t taken)
 /* Writes to the channel; what a key exchange keeps it from taking is kept.  False: keep off. */
 static bool write_channel(struct stream *stream, const uint8_t *bytes, size_t length)
 {
-    int taken = wire_write(stream->transport->wire, stream->channel, bytes, (uint32_t)length);
+    int taken = transport_write(stream->transport, stream->channel, CHANNEL_STDOUT, bytes,
+                                (uint32_t)length);
     size_t used = taken > 0 ? (size_t)taken : 0;
 
     count_taken(stream, used);
@@ -324,12 +325,9 @@ static bool write_channel(struct stream *stream, const uint8_t *bytes, size_t le
 static bool write_unsent(struct stream *stream)
 {
     size_t length = stream->unsent_end - stream->unsent_start;
-    int taken;
+    int taken = transport_write(stream->transport, stream->channel, CHANNEL_STDOUT,
+                                stream->unsent + stream->unsent_start, (uint32_t)length);
 
-    if (ssh_channel_window_size(stream->channel) == 0)
-        return false;
-    taken =
-        ssh_channel_write(stream->channel, stream->unsent + stream->unsent_start, (uint32_t)length);
     if (taken > 0) {
         count_taken(stream, (size_t)taken);
         stream->unsent_start += (size_t)taken;

@@ -22,6 +22,7 @@
 #include "ssh/shortcut.h"
 
 #include "ssh/buffers.h"
+#include "ssh/writing.h"
 
 #ifdef TUNNEL_WIRE
 
@@ -144,6 +145,8 @@ int on_add_data(ssh_buffer buffer, const void *bytes, uint32_t length)
         buffers_find("ssh_buffer_add_data", &add);
     if (!buffer || !bytes)
         return add(buffer, bytes, length);
+    if (writing_is_narrow(bytes, length))
+        return -1;
     if (bytes == reading.copy && length == reading.length)
         bytes = reading.are;
     reading.copy = NULL;

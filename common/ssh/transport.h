@@ -64,6 +64,12 @@ bool transport_is_held(const struct transport *transport);
 /* Asks for a turn at the loop's next iteration: after the owner wrote something. */
 void transport_kick(struct transport *transport);
 
+/* Returns how many bytes were written to the channel, at most what its window takes; 0 in a key
+ * exchange, less than 0 when it is closed.  A peer that takes no packets of 256 bytes is closed. */
+enum channel_data { CHANNEL_STDOUT, CHANNEL_STDERR };
+int transport_write(struct transport *transport, ssh_channel channel, enum channel_data type,
+                    const void *bytes, uint32_t length);
+
 /* Monotonic ms at which the last byte of the peer arrived: liveness is judged by this alone. */
 uint64_t transport_last_heard_ms(const struct transport *transport);
 uint64_t transport_bytes_in(const struct transport *transport);

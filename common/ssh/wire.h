@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct wire;
+struct shortcut;
 
 /* Something is to be pushed, now or later. */
 typedef void wire_kick(void *owner);
@@ -49,7 +50,7 @@ bool wire_is_full(const struct wire *wire);
 /* Until it is called with NULL, libssh's small packets come here without libssh's asking for the
  * socket's leave, which costs a look at all channels of the session. */
 void wire_enter(struct wire *wire);
-/* ssh_channel_write, with one copy less where the socket takes the packet at once. */
-int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length);
+/* For shortcut_out: one copy less where the socket takes a packet at once. */
+const struct shortcut *wire_out(const struct wire *wire);
 
 #endif

@@ -71,10 +71,10 @@ void wire_enter(struct wire *wire)
     (void)wire;
 }
 
-int wire_write(struct wire *wire, ssh_channel channel, const void *bytes, uint32_t length)
+const struct shortcut *wire_out(const struct wire *wire)
 {
     (void)wire;
-    return ssh_channel_write(channel, bytes, length);
+    return NULL;
 }
 
 #endif

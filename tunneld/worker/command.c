@@ -346,19 +346,14 @@ static bool write_output(struct command *command)
     struct output *output = &command->now;
 
     while (output->sent < output->length) {
-        uint32_t length = (uint32_t)(output->length - output->sent);
-        uint32_t window = ssh_channel_window_size(command->channel);
-        const char *from = output->data + output->sent;
-        int written;
-        if (window == 0)
-            return false;
-        length = length < window ? length : window;
-        written = command->failed ? ssh_channel_write_stderr(command->channel, from, length)
-                                  : ssh_channel_write(command->channel, from, length);
+        int written =
+            transport_write(command->peer->transport, command->channel,
+                            command->failed ? CHANNEL_STDERR : CHANNEL_STDOUT,
+                            output->data + output->sent, (uint32_t)(output->length - output->sent));
         if (written < 0)
             command->peer_ended = true;
         if (written <= 0)
-            return false; /* closed, or a key exchange is on */
+            return false; /* closed, its window is full, or a key exchange is on */
         output->sent += (size_t)written;
     }
     output_drop(output);

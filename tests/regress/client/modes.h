@@ -8,6 +8,7 @@ int mode_redeem(const struct hub *hub, char **arguments);
 int mode_flood(const struct hub *hub, char **arguments);
 int mode_forge(const struct hub *hub, char **arguments);
 int mode_narrow(const struct hub *hub, char **arguments);
+int mode_narrow_through(const struct hub *hub, char **arguments);
 int mode_swarm(const struct hub *hub, char **arguments);
 int mode_timing(const struct hub *hub, char **arguments);
 
