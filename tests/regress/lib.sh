@@ -81,6 +81,14 @@ need() { check "$@" || give_up; }
 # fails COMMAND...: success when the command does not succeed.
 fails() { ! "$@"; }
 
+# COMMAND | shows GREP'S ARGUMENTS: like `grep -q`, but reads to the end: that stops at the first
+# match, and a command that still writes then fails of it, and the pipe with it.
+shows() {
+    local text
+    text=$(tr -d '\0')
+    grep -q "$@" <<<"$text"
+}
+
 # try COMMAND...: leaves RC, OUT and ERR.
 try() {
     RC=0
