@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
+#include "parent/cores.h"
 #include "parent/process.h"
 
 #define READY_WITHIN_MS 20000
@@ -187,6 +188,16 @@ static void say_hello(struct worker *worker)
     send_settings(worker, &message, settings_for_worker(hub));
 }
 
+/* Where there is one for each core.  It has not become another user yet. */
+static void keep_to_core(const struct worker *worker)
+{
+    if (worker->hub->settings.workers > 0)
+        return;
+    if (cores_keep(worker->process.pid, worker->number - 1) != 0)
+        log_debug(KV("worker", worker->number), SAY("is not kept to a core"),
+                  KV("reason", strerror(errno)));
+}
+
 static int run_process(struct worker *worker, int descriptor, struct fault *fault)
 {
     char number[16];
@@ -196,8 +207,10 @@ static int run_process(struct worker *worker, int descriptor, struct fault *faul
                            &worker->log, on_process_end);
     worker->hub->workers_alive++;
     worker->running = rc == 0;
-    if (rc == 0)
+    if (rc == 0) {
+        keep_to_core(worker);
         return 0;
+    }
     uv_close((uv_handle_t *)&worker->process, on_reaped);
     return fault_set(fault, "cannot start worker %u: %s", worker->number, uv_strerror(rc));
 }
@@ -243,10 +256,7 @@ static int spawn(struct worker *worker, struct fault *fault)
 
 static size_t count_workers(const struct hub_settings *settings)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t wanted = settings->workers;
-    if (wanted == 0)
-        wanted = cores > 0 ? (uint64_t)cores : 1;
+    uint64_t wanted = settings->workers > 0 ? settings->workers : cores_count();
     return wanted < WORKERS_MAX ? (size_t)wanted : WORKERS_MAX;
 }
 
