@@ -76,13 +76,10 @@ static void watch(struct stream *stream)
     bool full = !all_written(stream) && !stream->into_socket.waiting;
     enum sockets_watch wanted = full ? SOCKETS_READ_WRITE : SOCKETS_READ;
 
-    if (wanted <= stream->watched || stream->failing)
+    if (wanted <= stream->place.watched || stream->failing)
         return;
-    if (sockets_watch(stream->transport->sockets, stream->socket, stream->watched, wanted, stream) <
-        0)
+    if (sockets_watch(stream->transport->sockets, stream->socket, &stream->place, wanted) < 0)
         stream_abort(stream, "out of memory");
-    else
-        stream->watched = wanted;
 }
 
 static void shut_socket(struct stream *stream)

@@ -15,10 +15,14 @@ struct sockets {
     uv_poll_t poll;
     int set;
     size_t users;
-    sockets_event *on_event;
 };
 
 static LIST_HEAD(sockets_list, sockets) all = LIST_HEAD_INITIALIZER(all);
+
+static void tell(const struct socket_place *place, uint32_t events)
+{
+    place->on_event(place->owner, events);
+}
 
 /* With more than that, the loop tells again. */
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -30,7 +34,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)status, (void)events;
     count = epoll_wait(sockets->set, told, EVENTS_A_TURN, 0);
     for (int i = 0; i < count; i++)
-        sockets->on_event(told[i].data.ptr, told[i].events);
+        tell(told[i].data.ptr, told[i].events);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -41,7 +45,7 @@ static void on_closed(uv_handle_t *handle)
     free(sockets);
 }
 
-static struct sockets *sockets_new(uv_loop_t *loop, sockets_event *on_event)
+static struct sockets *sockets_new(uv_loop_t *loop)
 {
     struct sockets *sockets = calloc(1, sizeof *sockets);
 
@@ -55,13 +59,12 @@ static struct sockets *sockets_new(uv_loop_t *loop, sockets_event *on_event)
         return NULL;
     }
     sockets->poll.data = sockets;
-    sockets->on_event = on_event;
     uv_poll_start(&sockets->poll, UV_READABLE, on_poll);
     LIST_INSERT_HEAD(&all, sockets, next);
     return sockets;
 }
 
-struct sockets *sockets_join(uv_loop_t *loop, sockets_event *on_event)
+struct sockets *sockets_join(uv_loop_t *loop)
 {
     struct sockets *sockets;
 
@@ -71,7 +74,7 @@ struct sockets *sockets_join(uv_loop_t *loop, sockets_event *on_event)
             break;
     }
     if (!sockets)
-        sockets = sockets_new(loop, on_event);
+        sockets = sockets_new(loop);
     if (sockets)
         sockets->users++;
     return sockets;
@@ -85,18 +88,30 @@ void sockets_leave(struct sockets *sockets)
     uv_close((uv_handle_t *)&sockets->poll, on_closed);
 }
 
-int sockets_watch(struct sockets *sockets, int socket, enum sockets_watch before,
-                  enum sockets_watch now, void *owner)
+int sockets_watch(struct sockets *sockets, int socket, struct socket_place *place,
+                  enum sockets_watch wanted)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = owner};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = place};
+    int change = place->watched == SOCKETS_NOT_WATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-    if (now == SOCKETS_READ_WRITE)
+    if (wanted == SOCKETS_NOT_WATCHED) {
+        sockets_forget(sockets, socket, place);
+        return 0;
+    }
+    if (wanted == SOCKETS_READ_WRITE)
         event.events |= EPOLLOUT;
-    return epoll_ctl(sockets->set, before == SOCKETS_NOT_WATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
-                     socket, &event);
+    if (!place->is_told_again)
+        event.events |= EPOLLET;
+    if (epoll_ctl(sockets->set, change, socket, &event) < 0)
+        return -1;
+    place->watched = wanted;
+    return 0;
 }
 
-void sockets_forget(struct sockets *sockets, int socket)
+void sockets_forget(struct sockets *sockets, int socket, struct socket_place *place)
 {
+    if (place->watched == SOCKETS_NOT_WATCHED)
+        return;
+    place->watched = SOCKETS_NOT_WATCHED;
     (void)epoll_ctl(sockets->set, EPOLL_CTL_DEL, socket, NULL);
 }

@@ -93,8 +93,7 @@ static void close_socket(struct stream *stream, bool reset)
 
     if (reset)
         (void)setsockopt(stream->socket, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    if (stream->watched != SOCKETS_NOT_WATCHED)
-        sockets_forget(stream->transport->sockets, stream->socket);
+    sockets_forget(stream->transport->sockets, stream->socket, &stream->place);
     close(stream->socket);
     stream->socket = -1;
 }
@@ -238,6 +237,7 @@ int stream_start(struct transport *transport, ssh_channel channel, int socket, s
     stream->transport = transport;
     stream->turn.owner = stream;
     stream->socket = socket;
+    stream->place = (struct socket_place){.on_event = stream_on_event, .owner = stream};
     stream->done = done;
     stream->owner = owner;
     stream->channel = channel;

@@ -33,7 +33,7 @@ struct transport {
     uv_loop_t *loop;
     uv_poll_t poll; /* on a copy of the descriptor: libssh closes its own at any time */
     int descriptor; /* of `poll` */
-    int events;     /* what `poll` watches */
+    struct socket_place socket;
     struct lap_place place;
 
     ssh_session session;
@@ -46,8 +46,7 @@ struct transport {
     void *owner;
     int log_level; /* see transport_set_log_level */
 
-    bool roomy;              /* see transport_make_room */
-    struct sockets *sockets; /* from the first stream on */
+    struct sockets *sockets; /* from the first stream on; they watch instead of `poll` */
     struct wire *wire;       /* since then; NULL: libssh asks the kernel itself */
     bool ready;              /* the descriptor has something for libssh */
     bool held;               /* see transport_hold */
@@ -89,7 +88,7 @@ struct stream {
     ssh_channel channel; /* NULL once freed */
     struct ssh_channel_callbacks_struct callbacks;
     int socket; /* -1 once closed */
-    enum sockets_watch watched;
+    struct socket_place place;
     stream_done *done;
     void *owner;
 

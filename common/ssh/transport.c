@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,31 +56,55 @@ void transport_close(struct transport *transport, const char *reason)
     transport_kick(transport);
 }
 
+static void watch_alone(struct transport *transport, enum sockets_watch wanted)
+{
+    static const int events[] = {
+        [SOCKETS_READ] = UV_READABLE,
+        [SOCKETS_READ_WRITE] = UV_READABLE | UV_WRITABLE,
+    };
+
+    if (wanted == SOCKETS_NOT_WATCHED)
+        uv_poll_stop(&transport->poll);
+    else
+        uv_poll_start(&transport->poll, events[wanted], on_poll);
+    transport->socket.watched = wanted;
+}
+
 static void watch(struct transport *transport)
 {
-    int events = 0;
+    enum sockets_watch wanted = SOCKETS_NOT_WATCHED;
 
     if (!transport->held)
-        events = UV_READABLE | (transport_congested(transport) ? UV_WRITABLE : 0);
-    if (events == transport->events)
+        wanted = transport_congested(transport) ? SOCKETS_READ_WRITE : SOCKETS_READ;
+    if (wanted == transport->socket.watched)
         return;
-    transport->events = events;
-    if (events)
-        uv_poll_start(&transport->poll, events, on_poll);
-    else
-        uv_poll_stop(&transport->poll);
+    if (!transport->sockets)
+        watch_alone(transport, wanted);
+    else if (sockets_watch(transport->sockets, transport->descriptor, &transport->socket, wanted) <
+             0)
+        transport_close(transport, "out of memory");
+}
+
+static void on_event(void *owner, uint32_t events)
+{
+    struct transport *transport = owner;
+
+    wire_note(transport->wire, events & ~(uint32_t)EPOLLOUT,
+              events & (EPOLLOUT | EPOLLERR | EPOLLHUP));
+    transport->ready = true;
+    transport_kick(transport);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct transport *transport = poll->data;
+    uint32_t told = events & UV_WRITABLE ? EPOLLOUT : 0;
 
-    if (status < 0)
-        transport->events = 0; /* libuv stopped watching; libssh's read finds the error */
-    wire_note(transport->wire, status < 0 || (events & UV_READABLE),
-              status < 0 || (events & UV_WRITABLE));
-    transport->ready = true;
-    transport_kick(transport);
+    if (status < 0) { /* libuv stopped watching; libssh's read finds the error */
+        transport->socket.watched = SOCKETS_NOT_WATCHED;
+        told = EPOLLERR;
+    }
+    on_event(transport, told | (events & UV_READABLE ? EPOLLIN : 0));
 }
 
 static void note_heard(struct transport *transport)
@@ -263,6 +288,8 @@ static void finish(struct transport *transport)
     (void)ssh_set_log_userdata(NULL); /* the owner may be gone */
     wire_close(transport->wire);
     transport->wire = NULL;
+    if (transport->sockets)
+        sockets_forget(transport->sockets, transport->descriptor, &transport->socket);
     ssh_free(transport->session);
     lap_leave(transport);
     uv_close((uv_handle_t *)&transport->poll, on_poll_closed);
@@ -377,12 +404,14 @@ int transport_make_room(struct transport *transport)
 {
     const int much = RECEIVE_BYTES, one = 1;
 
-    if (transport->roomy)
+    if (transport->sockets)
         return 0;
-    transport->sockets = sockets_join(transport->loop, stream_on_event);
-    if (!transport->sockets)
+    struct sockets *sockets = sockets_join(transport->loop);
+    if (!sockets)
         return -1;
-    transport->roomy = true;
+    watch_alone(transport, SOCKETS_NOT_WATCHED);
+    transport->sockets = sockets;
+    watch(transport);
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof much);
     (void)setsockopt(transport->descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     transport->wire = wire_open(transport->session, transport->descriptor, &transport->counter,
@@ -423,6 +452,8 @@ int transport_open(uv_loop_t *loop, ssh_session session, int descriptor,
     transport->loop = loop;
     transport->session = session;
     transport->handlers = handlers;
+    transport->socket =
+        (struct socket_place){.on_event = on_event, .owner = transport, .is_told_again = true};
     transport->owner = owner;
     transport->log_level = LOG_DEFAULT;
     transport->heard_ms = clock_monotonic_ms();
