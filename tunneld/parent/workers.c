@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "parent/connections.h"
-#include "parent/cores.h"
 #include "parent/process.h"
 
 #define READY_WITHIN_MS 20000
@@ -188,16 +188,6 @@ static void say_hello(struct worker *worker)
     send_settings(worker, &message, settings_for_worker(hub));
 }
 
-/* Where there is one for each core.  It has not become another user yet. */
-static void keep_to_core(const struct worker *worker)
-{
-    if (worker->hub->settings.workers > 0)
-        return;
-    if (cores_keep(worker->process.pid, worker->number - 1) != 0)
-        log_debug(KV("worker", worker->number), SAY("is not kept to a core"),
-                  KV("reason", strerror(errno)));
-}
-
 static int run_process(struct worker *worker, int descriptor, struct fault *fault)
 {
     char number[16];
@@ -207,10 +197,8 @@ static int run_process(struct worker *worker, int descriptor, struct fault *faul
                            &worker->log, on_process_end);
     worker->hub->workers_alive++;
     worker->running = rc == 0;
-    if (rc == 0) {
-        keep_to_core(worker);
+    if (rc == 0)
         return 0;
-    }
     uv_close((uv_handle_t *)&worker->process, on_reaped);
     return fault_set(fault, "cannot start worker %u: %s", worker->number, uv_strerror(rc));
 }
@@ -254,9 +242,19 @@ static int spawn(struct worker *worker, struct fault *fault)
     return 0;
 }
 
+/* That it may run on (cpuset, CPUAffinity= of the unit, taskset). */
+static size_t count_cores(void)
+{
+    cpu_set_t mine;
+    if (sched_getaffinity(0, sizeof mine, &mine) == 0)
+        return (size_t)CPU_COUNT(&mine);
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than a cpu_set_t holds */
+    return online > 0 ? (size_t)online : 1;
+}
+
 static size_t count_workers(const struct hub_settings *settings)
 {
-    uint64_t wanted = settings->workers > 0 ? settings->workers : cores_count();
+    uint64_t wanted = settings->workers > 0 ? settings->workers : count_cores();
     return wanted < WORKERS_MAX ? (size_t)wanted : WORKERS_MAX;
 }
 
