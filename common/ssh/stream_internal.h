@@ -1,6 +1,6 @@
 /*
- * What transport.c, stream.c, service.c and flow.c share: the insides of a transport and of its
- * streams. Nobody else includes this.
+ * What transport.c, probes.c, stream.c, service.c and flow.c share: the insides of a transport and
+ * of its streams. Nobody else includes this.
  */
 #ifndef SSH_STREAM_INTERNAL_H
 #define SSH_STREAM_INTERNAL_H
@@ -127,6 +127,7 @@ struct stream {
 /* --- transport.c --- */
 /* Does libssh still have output that the kernel did not take? */
 bool transport_congested(const struct transport *transport);
+bool transport_is_over(const struct transport *transport);
 /* For the first stream: its socket can be watched, and the kernel may receive as much as a long
  * line holds. */
 int transport_make_room(struct transport *transport) MUST_CHECK;
@@ -136,6 +137,10 @@ void transport_tick(struct transport *transport);
 void transport_turn(struct transport *transport);
 /* False: no more of it for now. */
 bool transport_on_tick(struct transport *transport);
+
+/* --- probes.c --- */
+/* In a turn: sends the probe that is wanted, or looks for an answer. */
+void transport_probe_turn(struct transport *transport);
 
 /* --- stream.c --- */
 /* Puts the stream on the list of the next (or this) turn; callable inside libssh callbacks. */

@@ -115,7 +115,7 @@ static void note_heard(struct transport *transport)
     transport->heard_ms = clock_monotonic_ms();
 }
 
-static bool session_over(const struct transport *transport)
+bool transport_is_over(const struct transport *transport)
 {
     return (ssh_get_status(transport->session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) ||
            !ssh_is_connected(transport->session);
@@ -185,66 +185,6 @@ static void pump(struct transport *transport)
     }
 }
 
-/* A line that has become longer is believed after some answers. */
-static void note_floor(struct transport *transport)
-{
-    uint64_t floor = transport->rtt_floor_us;
-
-    if (floor == 0 || transport->rtt_us < floor)
-        transport->rtt_floor_us = transport->rtt_us;
-    else
-        transport->rtt_floor_us += (transport->rtt_us - floor) / 8;
-}
-
-static void probe_done(struct transport *transport)
-{
-    transport->probe = PROBE_IDLE;
-    transport->rtt_us = (uv_hrtime() - transport->probe_sent_ns) / 1000;
-    if (transport->rtt_us == 0)
-        transport->rtt_us = 1;
-    note_floor(transport);
-    if (transport->handlers->on_rtt)
-        transport->handlers->on_rtt(transport->owner, transport->rtt_us);
-}
-
-/* The call reads, too, what is there already.  A quick peer's answer may be: a message of one byte
- * (RFC 4254, 4), which libssh has then taken, so that none is pending any more. */
-static void probe_send(struct transport *transport)
-{
-    struct ssh_counter_struct before = transport->messages;
-
-    transport->probe = PROBE_ASKED;
-    transport->probe_sent_ns = uv_hrtime();
-    transport->probe_bytes = transport->counter.in_bytes;
-    ssh_send_keepalive(transport->session);
-    if (transport->messages.in_packets == before.in_packets + 1 &&
-        transport->messages.in_bytes == before.in_bytes + 1)
-        probe_done(transport);
-}
-
-/* ssh_send_keepalive does not say whether an answer came.  Any other call for a global request
- * does, because libssh has one place for all of them: while a request is pending, such a call
- * sends nothing and only tells how the pending one stands. */
-static void probe_collect(struct transport *transport)
-{
-    transport->probe_bytes = transport->counter.in_bytes;
-    if (ssh_channel_cancel_forward(transport->session, NULL, 0) != SSH_AGAIN)
-        probe_done(transport);
-}
-
-/* What came while the transport was held is looked at afterwards: an answer among it must not wait
- * for the peer to say something else. */
-static void probe_turn(struct transport *transport)
-{
-    if (transport->held || transport->global_busy || session_over(transport))
-        return;
-    if (transport->probe == PROBE_WANTED)
-        probe_send(transport);
-    else if (transport->probe == PROBE_ASKED &&
-             transport->counter.in_bytes != transport->probe_bytes)
-        probe_collect(transport);
-}
-
 static void on_poll_closed(uv_handle_t *handle)
 {
     struct transport *transport = handle->data;
@@ -273,7 +213,7 @@ static void note_goodbye(struct transport *transport)
  * which it learns from a poll. */
 static void finish(struct transport *transport)
 {
-    if (!session_over(transport)) {
+    if (!transport_is_over(transport)) {
         ssh_execute_message_callbacks(transport->session);
         (void)ssh_session_set_disconnect_message(transport->session, kept_text(transport->reason));
     }
@@ -304,7 +244,7 @@ static void turn(struct transport *transport)
     shortcut_in(NULL);
     flow_push(transport);
     note_heard(transport);
-    if (!transport->closing && session_over(transport))
+    if (!transport->closing && transport_is_over(transport))
         session_reason(transport);
     if (!transport->closing)
         transport->handlers->on_turn(transport->owner);
@@ -313,7 +253,7 @@ static void turn(struct transport *transport)
     flow_push(transport);
     note_heard(transport);
     if (!transport->closing)
-        probe_turn(transport);
+        transport_probe_turn(transport);
     if (transport->dirty_count > 0 || (!transport->held && has_input(transport)))
         transport_kick(transport);
 }
@@ -351,7 +291,7 @@ void transport_turn(struct transport *transport)
     rest_turn_ends(&transport->rest, transport->session, &transport->messages, now_ms);
     push(transport);
     rest_note(&transport->rest, &transport->counter, now_ms);
-    if (!transport->closing && session_over(transport))
+    if (!transport->closing && transport_is_over(transport))
         session_reason(transport);
     transport->in_turn = false;
     if (transport->closing)
@@ -511,37 +451,4 @@ uint64_t transport_bytes_in(const struct transport *transport)
 uint64_t transport_bytes_out(const struct transport *transport)
 {
     return transport->counter.out_bytes;
-}
-
-void transport_probe(struct transport *transport)
-{
-    if (transport->probe != PROBE_IDLE)
-        return;
-    transport->probe = PROBE_WANTED;
-    transport_kick(transport);
-}
-
-uint64_t transport_rtt_us(const struct transport *transport)
-{
-    return transport->rtt_us;
-}
-
-bool transport_probe_pending(const struct transport *transport)
-{
-    return transport->probe == PROBE_ASKED || transport->global_busy;
-}
-
-bool transport_global_begin(struct transport *transport)
-{
-    if (transport_probe_pending(transport))
-        return false;
-    transport->global_busy = true;
-    return true;
-}
-
-void transport_global_end(struct transport *transport)
-{
-    transport->global_busy = false;
-    if (transport->probe == PROBE_WANTED)
-        transport_kick(transport);
 }
