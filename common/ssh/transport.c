@@ -278,6 +278,15 @@ bool transport_on_tick(struct transport *transport)
     return streams_check_deadlines(transport);
 }
 
+/* Whoever waits to send because the line took no more, when it has taken all by now: nothing would
+ * tell of that. */
+static void go_on(struct transport *transport)
+{
+    if (transport->turns.in_line > 0 && !transport->held && !transport->blocked &&
+        !transport_congested(transport))
+        transport_kick(transport);
+}
+
 void transport_turn(struct transport *transport)
 {
     struct transport_scope before = transport_enter(transport);
@@ -294,10 +303,12 @@ void transport_turn(struct transport *transport)
     if (!transport->closing && transport_is_over(transport))
         session_reason(transport);
     transport->in_turn = false;
-    if (transport->closing)
+    if (transport->closing) {
         finish(transport);
-    else
+    } else {
         watch(transport);
+        go_on(transport);
+    }
     transport_leave(before);
 }
 

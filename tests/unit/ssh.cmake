@@ -11,6 +11,8 @@ target_link_options(stream_allocations PRIVATE -Wl,--wrap=malloc,--wrap=calloc,-
 if(TUNNEL_WIRE)
   unit_test(stream_segments ssh_pair)
   target_link_options(stream_segments PRIVATE -Wl,--wrap=setsockopt)
+  unit_test(stream_full ssh_pair)
+  target_link_options(stream_full PRIVATE -Wl,--wrap=sendto,--wrap=epoll_ctl)
 endif()
 unit_test(stream_ends ssh_pair)
 unit_test(stream_window ssh_pair)
