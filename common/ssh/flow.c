@@ -42,9 +42,9 @@ static size_t write_socket(struct stream *stream, const uint8_t *bytes, size_t l
         ssize_t sent = send(stream->socket, bytes + used, piece, SEND_FLAGS | more);
         if (sent < 0 && errno == EINTR)
             continue;
+        /* No event follows: it has to be asked for anew. */
         if (sent < 0 && errno == ENOBUFS && stream->place.watched == SOCKETS_READ_WRITE)
-            stream->place.watched =
-                SOCKETS_READ; /* no event follows: it has to be asked for anew */
+            stream->place.watched = SOCKETS_READ;
         else if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
             socket_failed(stream);
         if (sent < 0)

@@ -1,4 +1,4 @@
-/* One epoll set for each loop, itself watched by the loop.  What an event means is service.c's
+/* One epoll set for each loop, itself watched by the loop.  What an event means is its owner's
  * business. */
 #define _GNU_SOURCE
 #include "ssh/sockets.h"
