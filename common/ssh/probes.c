@@ -23,6 +23,9 @@ static void probe_done(struct transport *transport)
     if (transport->rtt_us == 0)
         transport->rtt_us = 1;
     note_floor(transport);
+    if (transport->global_wanted)
+        transport_kick(transport);
+    transport->global_wanted = false;
     if (transport->handlers->on_rtt)
         transport->handlers->on_rtt(transport->owner, transport->rtt_us);
 }
@@ -85,7 +88,8 @@ bool transport_probe_pending(const struct transport *transport)
 
 bool transport_global_begin(struct transport *transport)
 {
-    if (transport_probe_pending(transport))
+    transport->global_wanted = transport_probe_pending(transport);
+    if (transport->global_wanted)
         return false;
     transport->global_busy = true;
     return true;

@@ -60,7 +60,8 @@ struct transport {
     char *reason;  /* kept_text.h */
 
     enum probe_state probe;
-    bool global_busy; /* the owner's request occupies libssh's place */
+    bool global_busy;   /* the owner's request occupies libssh's place */
+    bool global_wanted; /* it is to wait for a turn behind the probe's answer */
     uint64_t probe_sent_ns, rtt_us;
     uint64_t rtt_floor_us; /* without what our own queues add: the least lately; 0: not known */
     uint64_t probe_bytes;  /* the counter when the answer was last looked for */

@@ -83,8 +83,8 @@ uint64_t transport_rtt_us(const struct transport *transport);
 /* Is a global request of ours (probe or tcpip-forward) unanswered?  libssh has one place only. */
 bool transport_probe_pending(const struct transport *transport);
 /* Around a global request of the owner's (ssh_channel_listen_forward until it no longer says
- * SSH_AGAIN): false while a probe is unanswered (try again in a later on_turn).  No probe is sent
- * in between. */
+ * SSH_AGAIN): false while a probe is unanswered (try again in on_turn, which comes once it is
+ * answered).  No probe is sent in between. */
 bool transport_global_begin(struct transport *transport) MUST_CHECK;
 void transport_global_end(struct transport *transport);
 

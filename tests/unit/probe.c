@@ -1,5 +1,5 @@
-/* A keepalive's answer is found where it came, however quick the peer was; nothing else is asked.
- */
+/* A keepalive's answer is found where it came, however quick the peer was; nothing else is asked,
+ * and a request that had to wait for it goes on. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -67,12 +67,33 @@ START_TEST(asks_once)
 }
 END_TEST
 
+/* A request of the owner's that a probe was in the way of: nothing else comes that could wake it.
+ */
+START_TEST(a_request_goes_on_behind_the_answer)
+{
+    pair = (struct ssh_pair){0};
+    ssh_pair_open(&pair);
+    settle();
+    transport_probe(pair.site.transport);
+    while (!transport_probe_pending(pair.site.transport))
+        ssh_pair_step(&pair, false);
+    pair.site.wants_global = true;
+    transport_kick(pair.site.transport);
+    settle();
+    ck_assert_uint_gt(transport_rtt_us(pair.site.transport), 0);
+    ck_assert(!pair.site.wants_global);
+    transport_global_end(pair.site.transport);
+    ssh_pair_close(&pair);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("probe");
     TCase *tests = tcase_create("keepalive");
 
     tcase_add_test(tests, asks_once);
+    tcase_add_test(tests, a_request_goes_on_behind_the_answer);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -156,6 +156,8 @@ static void on_site_turn(void *owner)
         site->connected = ssh_connect(site->session) == SSH_OK;
     if (site->connected && !site->authenticated)
         site->authenticated = ssh_userauth_none(site->session, NULL) == SSH_AUTH_SUCCESS;
+    if (site->wants_global && transport_global_begin(site->transport))
+        site->wants_global = false;
 }
 
 static void on_down(void *owner, const char *reason)

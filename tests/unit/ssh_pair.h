@@ -16,6 +16,7 @@ struct ssh_side {
     struct transport *transport; /* NULL once down */
     ssh_session session;
     bool connected, authenticated;
+    bool wants_global; /* transport_global_begin in every turn until granted (the site's only) */
     bool hold_each;    /* hold the transport at each message (the hub's side only) */
     unsigned messages; /* that were handed out, of all kinds */
     char down[256];    /* why; empty while up */
