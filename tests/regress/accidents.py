@@ -144,7 +144,7 @@ def closed(seconds, port, *command):
                 took = time.monotonic() - begin
                 print(int(took * 1000))
                 sys.exit(process.wait())
-            except ConnectionResetError:
+            except (ConnectionResetError, BrokenPipeError):
                 pass  # closed while we were let in; the next one sees it
         time.sleep(0.002)
     process.wait()

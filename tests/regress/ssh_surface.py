@@ -6,6 +6,9 @@
   names FILE                  the JSON's key exchanges, ciphers and MACs, a line each
   between PORT inject|pass    hands one connection on to the port; `inject` puts a message into its
                               key exchange that has no place there, as Terrapin did
+  outdated PORT               many clients that have nothing in common with the port and say so in the
+                              same breath as their version: each must get the port's offer all the same,
+                              from which OpenSSH's tells the reason
 """
 
 import json
@@ -59,13 +62,16 @@ def names(path):
 
 # --- a man in the middle --------------------------------------------------------------------------
 
-IGNORE = 2
+IGNORE, KEXINIT = 2, 20
+
+
+def packet_of(payload):
+    padding = 16 - (5 + len(payload)) % 8
+    return struct.pack(">IB", 1 + len(payload) + padding, padding) + payload + bytes(padding)
 
 
 def ignore_packet():
-    payload = bytes([IGNORE, 0, 0, 0, 0])
-    padding = 16 - (5 + len(payload)) % 8
-    return struct.pack(">IB", 1 + len(payload) + padding, padding) + payload + bytes(padding)
+    return packet_of(bytes([IGNORE, 0, 0, 0, 0]))
 
 
 def read_exactly(peer, count):
@@ -108,5 +114,28 @@ def between(port, what):
             (hub if peer is client else client).sendall(data)
 
 
-MODES = {"weak": weak, "last": last, "names": names, "between": between}
+# --- a client of another age ----------------------------------------------------------------------
+
+LISTS = ["diffie-hellman-group1-sha1", "ssh-dss", "3des-cbc", "3des-cbc", "hmac-md5", "hmac-md5"]
+LISTS += ["none", "none", "", ""]
+
+
+def offer_to(port, hello):
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as hub:
+        hub.sendall(hello)
+        read_banner(hub)
+        return read_packet(hub)
+
+
+def outdated(port):
+    offer = bytes([KEXINIT]) + bytes(16)
+    offer += b"".join(struct.pack(">I", len(text)) + text.encode() for text in LISTS) + bytes(5)
+    for _ in range(40):
+        answer = offer_to(port, b"SSH-2.0-outdated\r\n" + packet_of(offer))
+        if answer[5] != KEXINIT or b"curve25519-sha256" not in answer:
+            return 1
+    return 0
+
+
+MODES = {"weak": weak, "last": last, "names": names, "between": between, "outdated": outdated}
 sys.exit(MODES[sys.argv[1]](*sys.argv[2:]))

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -339,6 +340,22 @@ static bool set_options(ssh_session ssh)
            ssh_options_set(ssh, SSH_OPTIONS_REKEY_DATA, &rekey_bytes) == SSH_OK;
 }
 
+/* Two polls: in the first libssh sends its version, in the second it learns that it may go on
+ * sending.  Input is kept from both, or libssh could find in it that nothing fits and close the
+ * socket while its own offer still waits, in which the peer would have seen why. */
+static int greet(ssh_session ssh, int descriptor)
+{
+    const int much = 16 << 10, one = 1;
+    int rc;
+
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof much);
+    rc = ssh_handle_key_exchange(ssh);
+    if (rc == SSH_AGAIN)
+        rc = ssh_handle_key_exchange(ssh);
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+    return rc;
+}
+
 /* Takes the descriptor: libssh's session owns it afterwards, or it is closed. */
 static ssh_session accept_session(struct office *office, int descriptor)
 {
@@ -350,7 +367,7 @@ static ssh_session accept_session(struct office *office, int descriptor)
     }
     if (ssh_bind_accept_fd(office->bind, ssh, descriptor) == SSH_OK && set_options(ssh)) {
         ssh_set_blocking(ssh, 0);
-        if (ssh_handle_key_exchange(ssh) != SSH_ERROR)
+        if (greet(ssh, descriptor) != SSH_ERROR)
             return ssh;
     }
     if (ssh_get_fd(ssh) != descriptor)
