@@ -225,7 +225,8 @@ enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
             return FORWARD_CANCEL;
         }
         bool due = item->state == FORWARD_ABSENT ||
-                   (item->state == FORWARD_REFUSED && item->retry_at_ms <= now_ms);
+                   (item->state == FORWARD_REFUSED &&
+                    (item->retry_at_ms <= now_ms || item->asked_generation != list->generation));
         if (wanted && due && publish == NULL)
             publish = item;
     }
@@ -235,9 +236,10 @@ enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
     return FORWARD_PUBLISH;
 }
 
-void forward_asked(struct forward *forward)
+void forward_list_asked(const struct forward_list *list, struct forward *forward)
 {
     forward->state = FORWARD_PUBLISHING;
+    forward->asked_generation = list->generation;
     forward->unpublished = false;
 }
 
@@ -246,6 +248,13 @@ bool forward_granted(struct forward *forward)
     forward->state = forward->unpublished ? FORWARD_ABSENT : FORWARD_PUBLISHED;
     forward->reason[0] = '\0';
     return forward->state == FORWARD_PUBLISHED;
+}
+
+void forward_refused(struct forward *forward, uint64_t retry_at_ms)
+{
+    forward->state = FORWARD_REFUSED;
+    forward->retry_at_ms = retry_at_ms;
+    snprintf(forward->reason, sizeof forward->reason, "refused by the hub");
 }
 
 uint64_t forward_list_retry_ms(const struct forward_list *list)

@@ -20,7 +20,7 @@ enum forward_state {
     FORWARD_ABSENT,     /* not published */
     FORWARD_PUBLISHING, /* tcpip-forward is under way */
     FORWARD_PUBLISHED,
-    FORWARD_REFUSED,    /* the hub said no; tried again at retry_at_ms */
+    FORWARD_REFUSED,    /* the hub said no; tried again at retry_at_ms, or with another list */
     FORWARD_CANCELLING, /* cancel-tcpip-forward is under way */
 };
 
@@ -33,6 +33,7 @@ struct forward {
     bool allowed;                /* by allow_targets */
     bool unpublished; /* the newest snapshot said that this session does not publish it */
     enum forward_state state;
+    uint64_t asked_generation; /* of the list for which it was last asked */
     uint64_t retry_at_ms;
     char reason[FORWARD_REASON_SIZE]; /* why it is not published; "" when it is */
     uint64_t connections_total, bytes_in, bytes_out, errors; /* of connections that ended */
@@ -65,11 +66,14 @@ void forward_list_offline(struct forward_list *list);
 enum forward_work forward_list_next(struct forward_list *list, uint64_t now_ms,
                                     struct forward **forward);
 /* It is asked for from now on. */
-void forward_asked(struct forward *forward);
+void forward_list_asked(const struct forward_list *list, struct forward *forward);
 /* The hub granted it.  False: a snapshot that came meanwhile says otherwise, and which of the two
  * is newer cannot be told, so that it is due again; the hub grants twice what it publishes already.
  */
 bool forward_granted(struct forward *forward);
+/* The hub refused it: due again then, or as soon as a list differs from the one for which it was
+ * asked, since whether the hub had that in mind cannot be told. */
+void forward_refused(struct forward *forward, uint64_t retry_at_ms);
 /* When a refused one is due again; UINT64_MAX: none is. */
 uint64_t forward_list_retry_ms(const struct forward_list *list);
 /* How many have come how far (watchdog.h). */

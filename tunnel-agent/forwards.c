@@ -230,9 +230,8 @@ static void published(struct forward *forward)
 static void refused(struct forwards *forwards, struct forward *forward)
 {
     forwards->unexplained = true;
-    forward->state = FORWARD_REFUSED;
-    forward->retry_at_ms = clock_monotonic_ms() + retry_jitter_ms(REFUSED_RETRY_MS, retry_random());
-    snprintf(forward->reason, sizeof forward->reason, "refused by the hub");
+    forward_refused(forward,
+                    clock_monotonic_ms() + retry_jitter_ms(REFUSED_RETRY_MS, retry_random()));
     log_warning(KV("forward", forward->port), SAY("refused by the hub"),
                 KV("address", forward->address));
 }
@@ -253,6 +252,7 @@ static void on_answer(struct forwards *forwards, bool granted)
         published(forward);
     } else {
         refused(forwards, forward);
+        forward_list_sweep(&forwards->list);
     }
 }
 
@@ -287,7 +287,7 @@ static bool begin_request(struct forwards *forwards)
     text_copy(forwards->address, sizeof forwards->address, forward->address);
     forwards->port = forward->port;
     if (work == FORWARD_PUBLISH)
-        forward_asked(forward);
+        forward_list_asked(&forwards->list, forward);
     else
         forward->state = FORWARD_CANCELLING;
     return true;

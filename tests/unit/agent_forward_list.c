@@ -132,13 +132,13 @@ START_TEST(withdrawn_while_it_is_being_published)
     struct forward *forward;
     ck_assert_int_eq(apply(HUB_SAYS(1, "false")), 0);
     ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
-    forward_asked(forward);
+    forward_list_asked(&list, forward);
     ck_assert_int_eq(apply(HUB_SAYS(3, "false")), 0);
     ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_NOTHING);
     forward = forward_list_find(&list, "127.0.0.1", 1);
     ck_assert(!forward_granted(forward));
     ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
-    forward_asked(forward);
+    forward_list_asked(&list, forward);
     ck_assert(forward_granted(forward));
     ck_assert_str_eq(settle(), "");
     ck_assert_uint_eq(list.lost, 0);
@@ -166,13 +166,43 @@ START_TEST(refused_one_is_tried_again_when_due)
     struct forward *forward;
     ck_assert_int_eq(apply(SNAPSHOT(1, ENTRY(1, "10.0.0.1:80"))), 0);
     ck_assert_uint_eq(forward_list_retry_ms(&list), UINT64_MAX);
-    list.items[0].state = FORWARD_REFUSED;
-    list.items[0].retry_at_ms = 5000;
+    ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
+    forward_list_asked(&list, forward);
+    forward_refused(forward, 5000);
     ck_assert_uint_eq(forward_list_retry_ms(&list), 5000);
     ck_assert_int_eq(forward_list_next(&list, 4999, &forward), FORWARD_NOTHING);
     ck_assert_int_eq(forward_list_next(&list, 5000, &forward), FORWARD_PUBLISH);
     forward_list_offline(&list);
     ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
+}
+END_TEST
+
+/* Off the list and on it again while it was asked for: the hub may have refused it in between,
+ * whenever the lists and the answer are read. */
+START_TEST(refused_one_is_tried_again_with_another_list)
+{
+    struct forward *forward;
+    ck_assert_int_eq(apply(SNAPSHOT(1, ENTRY(1, "10.0.0.1:80"))), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
+        forward_list_asked(&list, forward);
+        if (i == 0) { /* both lists first */
+            ck_assert_int_eq(apply(SNAPSHOT(2, "")), 0);
+            ck_assert_int_eq(apply(SNAPSHOT(3, ENTRY(1, "10.0.0.1:80"))), 0);
+        } else if (i == 1) { /* one before the answer, one behind it */
+            ck_assert_int_eq(apply(SNAPSHOT(4, "")), 0);
+        }
+        forward = forward_list_find(&list, "127.0.0.1", 1);
+        forward_refused(forward, 30000);
+        if (i == 1)
+            ck_assert_int_eq(apply(SNAPSHOT(5, ENTRY(1, "10.0.0.1:80"))), 0);
+        else if (i == 2) /* the hub sent the last one alone */
+            ck_assert_int_eq(apply(SNAPSHOT(7, ENTRY(1, "10.0.0.1:80"))), 0);
+    }
+    ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_PUBLISH);
+    forward_list_asked(&list, forward);
+    forward_refused(forward, 30000);
+    ck_assert_int_eq(forward_list_next(&list, 0, &forward), FORWARD_NOTHING);
 }
 END_TEST
 
@@ -293,6 +323,7 @@ int main(void)
     tcase_add_test(tests, withdrawn_while_it_is_being_published);
     tcase_add_test(tests, target_that_is_no_longer_allowed_is_cancelled);
     tcase_add_test(tests, refused_one_is_tried_again_when_due);
+    tcase_add_test(tests, refused_one_is_tried_again_with_another_list);
     tcase_add_test(tests, a_grant_has_its_own_timeout);
     tcase_add_test(tests, damaged_snapshot_changes_nothing);
     tcase_add_test(tests, long_lists_have_a_bound);
