@@ -55,6 +55,33 @@ START_TEST(living_holder_stays)
 }
 END_TEST
 
+/* What is heard gives it more time, an answer or the longest time keeps it, silence does not. */
+START_TEST(heard_holder_gets_more_time)
+{
+    struct claim claim = {0};
+    (void)claim_ask(&claim, 1, false, 0, 0);
+    claim_heard(&claim, 1); /* before anybody asked */
+    (void)claim_ask(&claim, 2, false, 200000, 1000);
+    CHECK(claim_expire(&claim, 1800), 2, 1, 0, 0);
+    (void)claim_ask(&claim, 3, false, 200000, 2000);
+    claim_heard(&claim, 3);
+    claim_heard(&claim, 2);
+    ck_assert(claim_expire(&claim, 2800).longer);
+    ck_assert_uint_eq(claim.deadline_ms, 3600);
+    CHECK(claim_expire(&claim, 3600), 3, 2, 0, 0);
+    (void)claim_ask(&claim, 4, false, 0, 10000);
+    for (uint64_t at = 13000; at <= 19000; at += 3000) {
+        ck_assert_int_eq(claim.state, CLAIM_CONTESTED);
+        ck_assert_uint_eq(claim.deadline_ms, at);
+        claim_heard(&claim, 3);
+        ck_assert(claim_expire(&claim, at).longer);
+    }
+    claim_heard(&claim, 3);
+    CHECK(claim_expire(&claim, 22000), 0, 0, 4, 0);
+    ck_assert_uint_eq(claim.holder, 3);
+}
+END_TEST
+
 START_TEST(third_is_refused_during_a_contest)
 {
     struct claim claim = {0};
@@ -116,6 +143,7 @@ int main(void)
     tcase_add_test(cases, first_comer_publishes);
     tcase_add_test(cases, silent_holder_is_evicted);
     tcase_add_test(cases, living_holder_stays);
+    tcase_add_test(cases, heard_holder_gets_more_time);
     tcase_add_test(cases, third_is_refused_during_a_contest);
     tcase_add_test(cases, either_side_may_die_in_a_contest);
     tcase_add_test(cases, pending_key_supersedes);

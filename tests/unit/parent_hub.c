@@ -416,45 +416,6 @@ static void check_event(const char *name)
     ck_abort_msg("no event %s", name);
 }
 
-START_TEST(living_publisher_keeps_its_claim)
-{
-    uint64_t first = begin_with_site("");
-    publish(first);
-    uint64_t second = site_login(worker, "hannover", &key);
-    ask_to_publish(second, 77);
-    ck_assert_uint_eq(worker_hear(worker, MESSAGE_PROBE)->sid, first);
-    say(MESSAGE_ALIVE, first, 0, 0);
-    const struct message *reply = worker_hear(worker, MESSAGE_REPLY);
-    ck_assert_uint_eq(reply->request, 77);
-    ck_assert_int_eq((int)reply->code, VERDICT_REFUSED);
-    ck_assert_ptr_nonnull(strstr(reply->text, "is published by session"));
-    check_event("clone.alarm");
-    check_forward("state", "published");
-    harness_stop();
-}
-END_TEST
-
-START_TEST(silent_publisher_is_evicted)
-{
-    uint64_t first = begin_with_site("");
-    int visitor, socket;
-    publish(first);
-    say(MESSAGE_ALIVE, first, 0, 0); /* a round trip of 1 ms: half a second of patience */
-    uint64_t second = site_login(worker, "hannover", &key);
-    ask_to_publish(second, 77);
-    ck_assert_uint_eq(worker_hear(worker, MESSAGE_PROBE)->sid, first);
-    ck_assert_uint_eq(worker_hear(worker, MESSAGE_CLOSE)->sid, first);
-    ck_assert_int_eq((int)worker_hear(worker, MESSAGE_REPLY)->code, VERDICT_GRANTED);
-    (void)connect_visitor(second, &visitor, &socket);
-    (void)close(socket);
-    (void)close(visitor);
-    session_gone(worker, first);
-    check_forward("state", "published");
-    ck_assert_int_eq(hub_count("sites_online"), 1);
-    harness_stop();
-}
-END_TEST
-
 START_TEST(visitor_survives_an_eviction)
 {
     uint64_t first = begin_with_site("");
@@ -748,8 +709,6 @@ int main(int count, char **arguments)
     tcase_add_test(cases, waiting_is_bounded);
     tcase_add_test(cases, half_closed_visitor_goes_on_waiting);
     tcase_add_test(cases, cancel_closes_at_once);
-    tcase_add_test(cases, living_publisher_keeps_its_claim);
-    tcase_add_test(cases, silent_publisher_is_evicted);
     tcase_add_test(cases, visitor_survives_an_eviction);
     tcase_add_test(cases, new_key_supersedes_the_old);
     tcase_add_test(cases, removal_cuts_everything);

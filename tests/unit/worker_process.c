@@ -620,6 +620,43 @@ START_TEST(a_probe_is_answered)
 }
 END_TEST
 
+static unsigned count_in(const char *text, const char *what)
+{
+    unsigned count = 0;
+
+    for (; (text = strstr(text, what)); text++)
+        count++;
+    return count;
+}
+
+/* The answer to a keepalive that was under way before may have been sent by a peer that is gone
+ * now, and tells no more than any byte: the worker asks once more. */
+START_TEST(an_older_answer_is_no_answer)
+{
+    struct message probe;
+    pid_t ssh = rig_ssh(&rig, "-v -N hannover@127.0.0.1");
+
+    rig_wait(&rig, MESSAGE_UP);
+    rig_wait(&rig, MESSAGE_ALIVE);
+    rig_run(&rig, 20);
+    message_init(&probe, MESSAGE_PROBE);
+    probe.sid = rig.last_sid;
+    kill(ssh, SIGSTOP);
+    pipe_send(rig.pipe, &probe);
+    rig_run(&rig, 50);
+    size_t before = rig.heard_count;
+    unsigned asked = count_in(rig_read(&rig, "err"), "keepalive@openssh.com");
+    pipe_send(rig.pipe, &probe);
+    kill(ssh, SIGCONT);
+    while (rig.heard_count == before || rig.heard[rig.heard_count - 1].type != MESSAGE_ALIVE)
+        rig_run(&rig, 1);
+    ck_assert_int_eq(rig.heard[before].type, MESSAGE_HEARD);
+    ck_assert_uint_eq(count_in(rig_read(&rig, "err"), "keepalive@openssh.com"), asked + 2);
+    kill(ssh, SIGTERM);
+    rig_wait_exit(&rig, ssh);
+}
+END_TEST
+
 START_TEST(a_heartbeat_is_answered)
 {
     struct message ping;
@@ -685,6 +722,7 @@ static void add_tests(TCase *group)
                         (int)(sizeof MALFORMED / sizeof *MALFORMED));
     tcase_add_test(group, closing_a_session_closes_its_connections_first);
     tcase_add_test(group, a_probe_is_answered);
+    tcase_add_test(group, an_older_answer_is_no_answer);
     tcase_add_test(group, a_heartbeat_is_answered);
     tcase_add_test(group, a_drained_worker_ends_its_sessions_and_itself);
     tcase_add_test(group, a_host_key_is_never_replaced);

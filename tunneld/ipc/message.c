@@ -122,6 +122,7 @@ static const struct shape {
     [MESSAGE_UNDIALLED] = {"UNDIALLED", TO_PARENT, false, HAS(REQUEST) | HAS(TEXT)},
     [MESSAGE_PING] = {"PING", TO_WORKER, false, HAS(REQUEST)},
     [MESSAGE_PONG] = {"PONG", TO_PARENT, false, HAS(REQUEST)},
+    [MESSAGE_HEARD] = {"HEARD", TO_PARENT, false, HAS(SID)},
 };
 
 static bool known(uint64_t type)

@@ -36,7 +36,8 @@ enum message_type {
     MESSAGE_CONNECT,   /* cid, sid, port, address: bind address as the client asked for it,
                           peer: visitor, timeout_ms: for the target to answer, data: what the target
                           gets before the visitor's bytes, descriptor: the visitor's socket */
-    MESSAGE_PROBE,     /* sid: answer ALIVE as soon as the peer is heard from */
+    MESSAGE_PROBE,     /* sid: asks the peer for an answer to a question put now; ALIVE tells of
+                          it, HEARD of what else comes before it */
     MESSAGE_CLOSE,     /* sid or cid (the other 0), text: reason */
     MESSAGE_SETTINGS,  /* data: settings that changed (JSON) */
     MESSAGE_HOST_KEY,  /* key: host key (PEM) of the sessions that begin from now on */
@@ -89,6 +90,8 @@ enum message_type {
     /* heartbeat: parent -> worker, and back with the same number */
     MESSAGE_PING, /* request */
     MESSAGE_PONG, /* request */
+    /* worker -> parent; at the end, for what has been recorded knows the numbers */
+    MESSAGE_HEARD, /* sid */
     MESSAGE_TYPE_END,
 };
 

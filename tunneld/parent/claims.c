@@ -58,8 +58,17 @@ struct claim_outcome claim_ask(struct claim *claim, uint64_t sid, bool supersede
         return (struct claim_outcome){0};
     claim->state = CLAIM_CONTESTED;
     claim->challenger = sid;
-    claim->deadline_ms = now_ms + probe_ms(holder_rtt_us);
+    claim->heard = false;
+    claim->since_ms = now_ms;
+    claim->wait_ms = probe_ms(holder_rtt_us);
+    claim->deadline_ms = now_ms + claim->wait_ms;
     return (struct claim_outcome){.probe = claim->holder};
+}
+
+void claim_heard(struct claim *claim, uint64_t sid)
+{
+    if (claim->holder == sid)
+        claim->heard = true;
 }
 
 struct claim_outcome claim_alive(struct claim *claim, uint64_t sid)
@@ -75,6 +84,13 @@ struct claim_outcome claim_expire(struct claim *claim, uint64_t now_ms)
 {
     if (claim->state != CLAIM_CONTESTED || now_ms < claim->deadline_ms)
         return (struct claim_outcome){0};
+    if (claim->heard && now_ms - claim->since_ms >= CLAIM_LONGEST_MS)
+        return claim_alive(claim, claim->holder);
+    if (claim->heard) {
+        claim->heard = false;
+        claim->deadline_ms = now_ms + claim->wait_ms;
+        return (struct claim_outcome){.longer = true};
+    }
     struct claim_outcome outcome = {.granted = claim->challenger, .evicted = claim->holder};
     claim_hold(claim, claim->challenger);
     return outcome;

@@ -71,6 +71,7 @@ static const struct rule rules[MESSAGE_TYPE_END] = {
     [MESSAGE_OPEN] = {.session = open_on_open, .states = IN(SESSION_UP)},
     [MESSAGE_REFUSAL] = {.session = session_on_refusal, .states = IN_ANY},
     [MESSAGE_ALIVE] = {.session = session_on_alive, .states = IN_ANY},
+    [MESSAGE_HEARD] = {.session = session_on_heard, .states = IN_ANY},
     [MESSAGE_GONE] = {.session = session_on_gone, .states = IN_ANY, .closing = true},
     [MESSAGE_VISITOR] = {.session = lending_on_visitor,
                          .states = IN(SESSION_UP),

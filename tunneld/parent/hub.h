@@ -12,13 +12,13 @@
 
 #include "config/hub_settings.h"
 #include "control/server.h"
+#include "net/timeout.h"
 #include "parent/admission.h"
 #include "parent/events.h"
 #include "parent/host_keys.h"
 #include "parent/registry.h"
 #include "parent/store.h"
 #include "parent/target_checks.h"
-#include "net/timeout.h"
 
 #define HUB_PATH_SIZE    4096
 #define CONFINEMENT_SIZE 128

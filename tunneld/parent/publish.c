@@ -174,6 +174,8 @@ static void act(struct site *site, const struct claim_outcome *outcome)
         refuse_newcomer(site, refused);
 }
 
+static void ring(struct site *site);
+
 static void on_deadline(void *owner)
 {
     struct site *site = owner;
@@ -182,8 +184,19 @@ static void on_deadline(void *owner)
     enum claim_state before = site->claim.state;
     struct claim_outcome outcome = claim_expire(&site->claim, site->claim.deadline_ms);
     log_claim(site, before);
-    act(site, &outcome);
+    if (outcome.longer)
+        ring(site);
+    else
+        act(site, &outcome);
     (void)log_scope(before_level);
+}
+
+static void ring(struct site *site)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t wait_ms = site->claim.deadline_ms > now_ms ? site->claim.deadline_ms - now_ms : 0;
+    if (timeout_set(site->hub->loop, &site->contest, wait_ms, on_deadline, site) != 0)
+        on_deadline(site);
 }
 
 static void probe(struct site *site, const struct session *holder)
@@ -192,10 +205,7 @@ static void probe(struct site *site, const struct session *holder)
     message_init(&message, MESSAGE_PROBE);
     message.sid = holder->id;
     worker_send(holder->worker, &message);
-    uint64_t now_ms = clock_monotonic_ms();
-    uint64_t wait_ms = site->claim.deadline_ms > now_ms ? site->claim.deadline_ms - now_ms : 0;
-    if (timeout_set(site->hub->loop, &site->contest, wait_ms, on_deadline, site) != 0)
-        on_deadline(site);
+    ring(site);
 }
 
 static void ask_claim(struct session *session)
@@ -271,6 +281,12 @@ int publish_on_unpublish(struct session *session, const struct message *message,
     return 0;
 }
 
+void publish_heard(struct session *session)
+{
+    if (session->site)
+        claim_heard(&session->site->claim, session->id);
+}
+
 void publish_alive(struct session *session)
 {
     if (!session->site || session->site->claim.state != CLAIM_CONTESTED)
@@ -285,10 +301,14 @@ void publish_alive(struct session *session)
 void publish_forget(struct session *session)
 {
     drop_waiting(session, NULL);
+    session->following = false;
     if (!session->site)
         return;
     enum claim_state before = session->site->claim.state;
     struct claim_outcome outcome = claim_gone(&session->site->claim, session->id);
     log_claim(session->site, before);
     act(session->site, &outcome);
+    /* Whoever was refused because of it asks again with another list. */
+    if (before != CLAIM_FREE && session->site->claim.state == CLAIM_FREE)
+        site_forwards_changed(session->site);
 }

@@ -135,6 +135,14 @@ int session_on_alive(struct session *session, const struct message *message, str
     return 0;
 }
 
+int session_on_heard(struct session *session, const struct message *message, struct fault *fault)
+{
+    (void)message;
+    (void)fault;
+    publish_heard(session);
+    return 0;
+}
+
 void session_refused(struct session *session, const char *text)
 {
     if (session->site && session->authenticated)

@@ -111,6 +111,7 @@ void session_refused(struct session *session, const char *text);
 /* Messages.  -1: the worker broke the rules. */
 int session_on_up(struct session *session, const struct message *message, struct fault *fault);
 int session_on_alive(struct session *session, const struct message *message, struct fault *fault);
+int session_on_heard(struct session *session, const struct message *message, struct fault *fault);
 int session_on_refusal(struct session *session, const struct message *message, struct fault *fault);
 int session_on_gone(struct session *session, const struct message *message, struct fault *fault);
 

@@ -11,9 +11,9 @@
 #include <sys/queue.h>
 
 #include "ipc/message.h"
+#include "net/timeout.h"
 #include "parent/registry.h"
 #include "parent/store.h"
-#include "net/timeout.h"
 
 struct forward;
 struct hub;

@@ -20,7 +20,8 @@
 
 #define REFUSALS_MAX   100 /* of one session; a client that asks for more is up to no good */
 #define RTT_NOISE_US   5000
-#define LAST_LOOK_MS   1000         /* for a process that was itself asleep */
+#define LAST_LOOK_MS   1000 /* for a process that was itself asleep */
+#define HEARD_EVERY_MS 100
 #define ANSWER_MS      500          /* who answers within this is next looked at to be probed */
 #define REKEY_BYTES    (1ull << 30) /* RFC 4253, 9 */
 #define SOFTWARE_START "SSH-2.0-"
@@ -87,7 +88,7 @@ static void tell_alive(struct peer *peer)
 {
     struct message message;
 
-    peer->probed = false;
+    peer->answers_due = 0;
     peer->told_rtt_us = transport_rtt_us(peer->transport);
     message_init(&message, MESSAGE_ALIVE);
     message.sid = peer->sid;
@@ -95,11 +96,29 @@ static void tell_alive(struct peer *peer)
     office_send(peer->office, &message);
 }
 
+/* Bytes that come now may have been sent long ago by a peer that is gone, whose kernel sends them
+ * again; so may the answer to a keepalive that was under way.  That to the next one is of now. */
 void peer_probe(struct peer *peer)
 {
-    peer->probed = true;
-    peer->probed_bytes = transport_bytes_in(peer->transport);
+    peer->answers_due = transport_probe_pending(peer->transport) ? 2 : 1;
+    peer->told_bytes = transport_bytes_in(peer->transport);
+    peer->told_heard_ms = 0;
     transport_probe(peer->transport);
+}
+
+static void tell_heard(struct peer *peer)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct message message;
+
+    if (transport_bytes_in(peer->transport) == peer->told_bytes ||
+        now_ms - peer->told_heard_ms < HEARD_EVERY_MS)
+        return;
+    peer->told_bytes = transport_bytes_in(peer->transport);
+    peer->told_heard_ms = now_ms;
+    message_init(&message, MESSAGE_HEARD);
+    message.sid = peer->sid;
+    office_send(peer->office, &message);
 }
 
 static void close_silent(struct peer *peer, uint64_t bound_ms)
@@ -247,8 +266,8 @@ static void on_turn(void *owner)
     /* An agent says why it refuses a channel before it does. */
     commands_turn(peer);
     relays_turn(peer);
-    if (peer->probed && transport_bytes_in(peer->transport) != peer->probed_bytes)
-        tell_alive(peer);
+    if (peer->answers_due > 0)
+        tell_heard(peer);
 }
 
 /* The parent is told what it asked for, and what it would show differently: told of each keepalive,
@@ -259,7 +278,12 @@ static void on_rtt(void *owner, uint64_t rtt_us)
     uint64_t told_us = peer->told_rtt_us;
     uint64_t change_us = rtt_us > told_us ? rtt_us - told_us : told_us - rtt_us;
 
-    if (peer->probed || told_us == 0 || change_us > told_us / 4 + RTT_NOISE_US)
+    if (peer->answers_due > 1) {
+        peer->answers_due--;
+        transport_probe(peer->transport);
+        return;
+    }
+    if (peer->answers_due > 0 || told_us == 0 || change_us > told_us / 4 + RTT_NOISE_US)
         tell_alive(peer);
 }
 

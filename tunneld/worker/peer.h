@@ -57,11 +57,12 @@ struct peer {
     size_t abandoned;   /* of those: nobody waits for them any more */
     char *open_failure; /* the last that libssh told: kept_text.h */
 
-    bool probed;           /* the parent asked for a sign of life */
-    uint64_t probed_bytes; /* what had been heard then */
-    uint64_t told_rtt_us;  /* the round trip that the parent knows of */
-    bool overdue;          /* silent for too long, gets one more look at the socket */
-    unsigned refusals;     /* told to the parent; see peer_refuse */
+    unsigned answers_due; /* to keepalives, until the parent, which asked, is told; 0: it did not */
+    uint64_t told_bytes;  /* of the peer, when it asked or was last told HEARD */
+    uint64_t told_heard_ms;
+    uint64_t told_rtt_us; /* the round trip that the parent knows of */
+    bool overdue;         /* silent for too long, gets one more look at the socket */
+    unsigned refusals;    /* told to the parent; see peer_refuse */
 };
 
 /* A stranger's connection; takes the descriptor.  A failure is told to the parent. */
