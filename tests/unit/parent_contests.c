@@ -3,12 +3,10 @@
  * The test plays the worker; see parent_harness.h.
  */
 #define _GNU_SOURCE
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "parent_harness.h"
 #include "suite.h"
 #include "worker/worker.h"
@@ -16,17 +14,6 @@
 static int worker, port;
 static struct public_key key;
 static uint64_t first, second;
-
-static void ask_to_publish(uint64_t sid, uint64_t request)
-{
-    struct message message;
-    message_init(&message, MESSAGE_PUBLISH);
-    message.sid = sid;
-    message.request = request;
-    message.port = (uint64_t)port;
-    (void)text_copy(message.address, sizeof message.address, "localhost");
-    worker_say(worker, &message);
-}
 
 static void say(enum message_type type, uint64_t sid)
 {
@@ -52,27 +39,16 @@ static void begin(void)
     ck_assert_int_eq((int)session_publish(worker, first, "localhost", port)->code, VERDICT_GRANTED);
     say(MESSAGE_ALIVE, first);
     second = site_login(worker, "hannover", &key);
-    ask_to_publish(second, 77);
+    session_ask_to_publish(worker, second, "localhost", port);
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_PROBE)->sid, first);
 }
 
 static void check_verdict(enum verdict verdict)
 {
     const struct message *reply = worker_hear(worker, MESSAGE_REPLY);
-    ck_assert_uint_eq(reply->request, 77);
     ck_assert_msg((int)reply->code == (int)verdict, "%s", reply->text);
     if (verdict == VERDICT_REFUSED)
         ck_assert_ptr_nonnull(strstr(reply->text, "is published by session"));
-}
-
-static bool is_in_events(const char *name)
-{
-    json_t *events = hub_call("events", NULL);
-    char *text = json_dumps(events, 0);
-    bool found = text && strstr(text, name) != NULL;
-    free(text);
-    json_decref(events);
-    return found;
 }
 
 START_TEST(who_answers_goes_on_publishing)
@@ -81,9 +57,10 @@ START_TEST(who_answers_goes_on_publishing)
     say(MESSAGE_HEARD, first);
     say(MESSAGE_ALIVE, first);
     check_verdict(VERDICT_REFUSED);
-    for (int tries = 0; tries < 200 && !is_in_events("clone.alarm"); tries++)
+    for (int tries = 0; tries < 200 && !hub_has_event("clone.alarm"); tries++)
         (void)usleep(20000);
-    ck_assert(is_in_events("clone.alarm"));
+    ck_assert(hub_has_event("clone.alarm"));
+    ck_assert_int_eq(hub_count("forwards"), 1);
     harness_stop();
 }
 END_TEST
@@ -95,7 +72,8 @@ START_TEST(who_is_silent_has_to_go)
     check_verdict(VERDICT_GRANTED);
     session_gone(worker, first);
     ck_assert_int_eq(hub_count("sites_online"), 1);
-    ck_assert(!is_in_events("clone.alarm"));
+    ck_assert_int_eq(hub_count("forwards"), 1);
+    ck_assert(!hub_has_event("clone.alarm"));
     harness_stop();
 }
 END_TEST
@@ -111,7 +89,7 @@ START_TEST(who_is_only_heard_has_to_go_later)
     ck_assert_uint_ge(clock_monotonic_ms() - began_ms, 900);
     check_verdict(VERDICT_GRANTED);
     session_gone(worker, first);
-    ck_assert(!is_in_events("clone.alarm"));
+    ck_assert(!hub_has_event("clone.alarm"));
     harness_stop();
 }
 END_TEST
@@ -122,7 +100,7 @@ START_TEST(who_is_heard_and_ends_leaves_its_place)
     say(MESSAGE_HEARD, first);
     session_gone(worker, first);
     check_verdict(VERDICT_GRANTED);
-    ck_assert(!is_in_events("clone.alarm"));
+    ck_assert(!hub_has_event("clone.alarm"));
     harness_stop();
 }
 END_TEST
@@ -136,7 +114,7 @@ START_TEST(who_was_refused_is_told_when_the_other_ends)
     session_gone(worker, first);
     const struct message *snapshot = worker_hear(worker, MESSAGE_SNAPSHOT);
     ck_assert_uint_eq(snapshot->sid, second);
-    ask_to_publish(second, 77);
+    session_ask_to_publish(worker, second, "localhost", port);
     check_verdict(VERDICT_GRANTED);
     harness_stop();
 }

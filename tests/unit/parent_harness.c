@@ -504,13 +504,28 @@ void session_up(int worker, uint64_t sid)
     worker_say(worker, &message);
 }
 
-const struct message *session_publish(int worker, uint64_t sid, const char *address, int port)
+bool hub_has_event(const char *word)
+{
+    json_t *events = hub_call("events", NULL);
+    char *text = json_dumps(events, 0);
+    bool found = text && strstr(text, word) != NULL;
+    free(text);
+    json_decref(events);
+    return found;
+}
+
+void session_ask_to_publish(int worker, uint64_t sid, const char *address, int port)
 {
     struct message message;
     begin(&message, MESSAGE_PUBLISH, sid);
     (void)text_copy(message.address, sizeof message.address, address);
     message.port = (uint64_t)port;
     worker_say(worker, &message);
+}
+
+const struct message *session_publish(int worker, uint64_t sid, const char *address, int port)
+{
+    session_ask_to_publish(worker, sid, address, port);
     return hear_reply(worker);
 }
 

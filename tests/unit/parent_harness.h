@@ -48,6 +48,8 @@ void hub_do(const char *verb, const char *args, ...);
 json_int_t hub_count(const char *name);
 /* Waits until it is that. */
 void hub_await_count(const char *name, json_int_t wanted);
+/* Is there an event with this word in it? */
+bool hub_has_event(const char *word);
 
 /* A TCP connection to this port of 127.0.0.1; -1 when refused. */
 int dial(int port);
@@ -65,6 +67,8 @@ enum verdict session_identify_as(int worker, uint64_t sid, const char *user,
 enum verdict session_redeem(int worker, uint64_t sid, const struct public_key *key,
                             const char *token);
 void session_up(int worker, uint64_t sid);
+/* Without waiting for the answer. */
+void session_ask_to_publish(int worker, uint64_t sid, const char *address, int port);
 /* The text of a refusal is in the message. */
 const struct message *session_publish(int worker, uint64_t sid, const char *address, int port);
 void session_gone(int worker, uint64_t sid);

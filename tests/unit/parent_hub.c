@@ -389,31 +389,12 @@ START_TEST(cancel_closes_at_once)
 }
 END_TEST
 
-static void ask_to_publish(uint64_t sid, uint64_t request)
-{
-    struct message message;
-    message_init(&message, MESSAGE_PUBLISH);
-    message.sid = sid;
-    message.request = request;
-    message.port = (uint64_t)port;
-    (void)text_copy(message.address, sizeof message.address, "localhost");
-    worker_say(worker, &message);
-}
-
 /* Waits for it: what the worker says and what the control socket asks arrive in no order. */
 static void check_event(const char *name)
 {
-    for (int tries = 0; tries < 200; tries++) {
-        json_t *events = hub_call("events", NULL);
-        char *text = json_dumps(events, 0);
-        bool found = text && strstr(text, name) != NULL;
-        free(text);
-        json_decref(events);
-        if (found)
-            return;
+    for (int tries = 0; tries < 200 && !hub_has_event(name); tries++)
         (void)usleep(20000);
-    }
-    ck_abort_msg("no event %s", name);
+    ck_assert_msg(hub_has_event(name), "no event %s", name);
 }
 
 START_TEST(visitor_survives_an_eviction)
@@ -425,7 +406,7 @@ START_TEST(visitor_survives_an_eviction)
     uint64_t cid = connect_visitor(first, &visitor, &socket);
     (void)close(socket);
     uint64_t second = site_login(worker, "hannover", &key);
-    ask_to_publish(second, 77);
+    session_ask_to_publish(worker, second, "localhost", port);
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_PROBE)->sid, first);
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_CLOSE)->sid, first);
     say(MESSAGE_CLOSED, 0, cid, 0);
@@ -450,7 +431,7 @@ START_TEST(new_key_supersedes_the_old)
     ck_assert_int_eq(session_identify_as(worker, second, "hannover", &fresh, true),
                      VERDICT_GRANTED);
     session_up(worker, second);
-    ask_to_publish(second, 77);
+    session_ask_to_publish(worker, second, "localhost", port);
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_CLOSE)->sid, first);
     ck_assert_int_eq((int)worker_hear(worker, MESSAGE_REPLY)->code, VERDICT_GRANTED);
     session_gone(worker, first);
@@ -472,7 +453,7 @@ START_TEST(removal_cuts_everything)
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_CLOSE)->sid, sid);
     ck_assert_uint_eq(worker_hear(worker, MESSAGE_CLOSE)->cid, cid);
     ck_assert_int_eq(dial(port), -1);
-    ask_to_publish(sid, 77); /* late, and harmless */
+    session_ask_to_publish(worker, sid, "localhost", port); /* late, and harmless */
     say(MESSAGE_CLOSED, 0, cid, 0);
     session_gone(worker, sid);
     hub_await_count("sessions", 0);

@@ -37,7 +37,7 @@ enum message_type {
                           peer: visitor, timeout_ms: for the target to answer, data: what the target
                           gets before the visitor's bytes, descriptor: the visitor's socket */
     MESSAGE_PROBE,     /* sid: asks the peer for an answer to a question put now; ALIVE tells of
-                          it, HEARD of what else comes before it */
+                          it, HEARD of whatever comes until then */
     MESSAGE_CLOSE,     /* sid or cid (the other 0), text: reason */
     MESSAGE_SETTINGS,  /* data: settings that changed (JSON) */
     MESSAGE_HOST_KEY,  /* key: host key (PEM) of the sessions that begin from now on */
